@@ -1,0 +1,47 @@
+"""striate designs, checks, scales, trains and explains convolutional networks in PyTorch.
+
+The public names are loaded when they are first used, so ``import striate`` loads no torch:
+
+>>> import striate
+>>> striate.zoo("resnet18").classes
+1000
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from striate._version import __version__
+
+if TYPE_CHECKING:
+    from striate.arch import Arch as Arch
+    from striate.arch import zoo as zoo
+    from striate.building import build as build
+    from striate.checking import check as check
+    from striate.flow.fit import fit as fit
+    from striate.runs import load_run as load
+    from striate.tracing import trace as trace
+
+_HOMES = {
+    "Arch": ("striate.arch", "Arch"),
+    "zoo": ("striate.arch", "zoo"),
+    "build": ("striate.building", "build"),
+    "trace": ("striate.tracing", "trace"),
+    "check": ("striate.checking", "check"),
+    "fit": ("striate.flow.fit", "fit"),
+    "load": ("striate.runs", "load_run"),
+}
+
+__all__ = ["Arch", "__version__", "build", "check", "fit", "load", "trace", "zoo"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

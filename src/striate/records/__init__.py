@@ -1,0 +1,30 @@
+"""Frozen data that crosses from room to room.
+
+Comes in: numbers, strings and numpy arrays, converted at the door of the room that measured them.
+Goes out: the same, as frozen keyword-only dataclasses; ``as_json`` where a document is promised.
+May import: numpy and ``striate.errors``; never torch.
+"""
+
+from striate.records.evaluation import Evaluation
+from striate.records.evidence import Check, Evidence
+from striate.records.finding import Finding, Price, Severity
+from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
+from striate.records.trace import Failure, Field, Layer, Totals, Trace
+
+__all__ = [
+    "Check",
+    "EpochRecord",
+    "Evaluation",
+    "Evidence",
+    "Failure",
+    "Field",
+    "Finding",
+    "Layer",
+    "Price",
+    "ProbeResult",
+    "Run",
+    "Severity",
+    "StepRecord",
+    "Totals",
+    "Trace",
+]
