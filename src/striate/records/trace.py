@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from typing import Any, Literal
 
 Status = Literal["exact", "bound", "whole", "data-dependent", "unknown"]
@@ -66,7 +67,7 @@ class Layer:
     gate: bool = False
     module: str = ""
     dtype: str = "float32"
-    attrs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    attrs: Mapping[str, Any] = default(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True)
