@@ -1,0 +1,89 @@
+"""The ``striate`` program: its commands, and how it ends.
+
+Exit 0: done.  1: findings at or above ``--fail-on``.  2: the input was wrong, said in one line.
+130: interrupted, with the state saved.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from typer.exceptions import TyperException
+
+from striate._version import __version__
+from striate.cli import check, conv, fit, trace, zoo
+from striate.cli.console import error_console
+from striate.errors import Interrupted, StriateError
+
+app = typer.Typer(
+    name="striate",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Design, check, scale, train and explain convolutional networks.",
+    epilog=(
+        "First steps:  [bold]striate fit[/]  trains and explains a network on built-in images;  "
+        "[bold]striate trace resnet50[/]  shows what a network does to an image;  "
+        "[bold]striate check my_net.py:Net[/]  says what is wrong with one."
+    ),
+)
+
+app.command("fit", rich_help_panel="Train")(fit.command)
+app.command("trace", rich_help_panel="Look at a design")(trace.command)
+app.command("check", rich_help_panel="Look at a design")(check.command)
+app.command("zoo", rich_help_panel="Look at a design")(zoo.command)
+app.command("conv", rich_help_panel="Learn")(conv.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"striate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the program and exit.  Every expected error is one line on stderr."""
+    sys.exit(_outcome(arguments))
+
+
+def _outcome(arguments: list[str] | None) -> int:
+    try:
+        return app(arguments, prog_name="striate", standalone_mode=False) or 0
+    except (StriateError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        if message:
+            word = "interrupted" if isinstance(error, Interrupted) else "error"
+            _complain(word, message)
+        return error.exit_code
+    except typer.Abort:
+        _complain("interrupted", "nothing was changed")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (``striate trace … | head``): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        _complain("error", f"{error.filename or 'output'}: {error.strerror}; free space or use --out")
+        return 2
+
+
+def _complain(word: str, message: str) -> None:
+    error_console().print(f"[bad]{word}:[/] {escape(' '.join(message.split()))}")

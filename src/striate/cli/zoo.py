@@ -1,0 +1,87 @@
+"""``striate zoo``: the networks that are known by name, with their costs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from striate.arch import json_schema, to_toml, zoo, zoo_costs, zoo_names
+from striate.cli.console import count, plain_table, talk
+from striate.cli.options import Json
+from striate.errors import InputError
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [name for name in zoo_names() if name.startswith(incomplete)]
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this network as TOML.", autocompletion=_complete)
+    ] = None,
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of an architecture file.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """The networks that are known by name, with their costs.
+
+    Examples:
+
+      striate zoo                       the list
+
+      striate zoo resnet20 > net.toml   one of them as a file, to edit
+
+      striate zoo --schema > arch.json  the schema, for completion in an editor
+    """
+    out = talk(as_json=as_json)
+    if schema:
+        if name is not None:
+            raise InputError(f"zoo {name} --schema: the schema is one for all; leave {name} out")
+        talk(as_json=True).document(json_schema())
+        return
+    if name is not None:
+        arch = zoo(name)
+        if as_json:
+            out.document({"striate": 1, "arch": arch.model_dump(mode="json", exclude_defaults=True)})
+        else:
+            print(to_toml(arch), end="")
+        return
+    costs = zoo_costs()
+    out.document(
+        {
+            "striate": 1,
+            "networks": [
+                {
+                    "name": entry,
+                    "image": list(costs[entry].image),
+                    "params": costs[entry].params,
+                    "macs": costs[entry].macs,
+                    "activations": costs[entry].activations,
+                    "field": costs[entry].field,
+                }
+                for entry in zoo_names()
+            ],
+        }
+    )
+    table = plain_table(
+        ("network", "left"), ("image", "left"), ("params", "right"), ("MACs", "right"),
+        ("activations", "right"), ("field", "right"),
+    )  # fmt: skip
+    for entry in zoo_names():
+        cost = costs[entry]
+        table.add_row(
+            f"[key]{entry}[/]",
+            "×".join(map(str, cost.image)),
+            count(cost.params),
+            count(cost.macs),
+            count(cost.activations),
+            f"{cost.field} px" if cost.field else "–",
+        )
+    out.say(table)
+    out.say(
+        "[dim]field: receptive field of the last convolution.  "
+        "striate zoo NAME prints one as TOML.[/]"
+    )

@@ -1,0 +1,38 @@
+"""An image size as people write it: ``3x224x224``, or ``224x224`` with the channels left open."""
+
+from __future__ import annotations
+
+import re
+
+from striate.errors import InputError
+
+_MOST_PIXELS = 1 << 28
+
+
+def parse_image(text: str) -> tuple[int | None, int, int]:
+    """Read ``CxHxW`` or ``HxW`` into (C or None, H, W).
+
+    InputError for anything else, for a zero and for more than 2²⁸ pixels.
+
+    >>> parse_image("3x224x224"), parse_image("32x48")
+    ((3, 224, 224), (None, 32, 48))
+    """
+    match = re.fullmatch(r"(?:(\d+)[x×])?(\d+)[x×](\d+)", text.strip().lower())
+    if match is None:
+        raise InputError(f"--image {text}: not a size; write 3x224x224 or 224x224")
+    channels, height, width = (None if part is None else int(part) for part in match.groups())
+    assert height is not None
+    assert width is not None
+    if 0 in (channels, height, width):
+        raise InputError(f"--image {text}: every number must be at least 1; write 3x224x224")
+    if height * width * (channels or 1) > _MOST_PIXELS:
+        raise InputError(f"--image {text}: more than {_MOST_PIXELS:,} values in one image")
+    return channels, height, width
+
+
+def full_image(text: str | None, default: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The size that was asked for, with what it leaves open taken from ``default``."""
+    if text is None:
+        return default
+    channels, height, width = parse_image(text)
+    return (channels or default[0], height, width)

@@ -1,0 +1,196 @@
+"""TARGET: what a user calls a network.
+
+A zoo name (``resnet50``), a TOML file, ``file.py:factory``, ``package.module:factory``,
+``timm/NAME`` or ``torchvision/NAME``.  A factory is an ``nn.Module`` class or a function, called
+without arguments, or a module that exists already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.arch import Arch, load_arch, zoo, zoo_names
+from striate.errors import StriateError, TargetError, choices
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A resolved TARGET.  ``arch`` is None where the network is somebody's own module.
+
+    ``image``: the size it says it is made for, where it says so.
+    ``digest``: BLAKE2b of the source file, for a module from a file.
+    """
+
+    text: str
+    name: str
+    arch: Arch | None
+    image: tuple[int, int, int] | None
+    make: Callable[[], nn.Module]
+    digest: str | None = None
+
+    def built(self) -> nn.Module:
+        """The module, on the CPU.  TargetError in one line if its constructor raises."""
+        return _called(self.make, self.text)
+
+
+def resolve(text: str) -> Target:
+    """Find what TARGET names.  TargetError (or ArchError for a TOML file) says what is wrong."""
+    if text in zoo_names():
+        return from_arch(zoo(text), text)
+    if text.endswith(".toml"):
+        return from_arch(load_arch(Path(text)), text)
+    for library, find in (("timm", _timm), ("torchvision", _torchvision)):
+        if text.startswith(library + "/"):
+            return find(text, text.split("/", 1)[1])
+    if ":" in text:
+        return _from_python(text)
+    if text.endswith(".py"):
+        raise TargetError(f"{text}: say which factory of the file, for example {text}:Net")
+    raise TargetError(
+        f"{text}: no such network; {choices(text, zoo_names())} "
+        "A TARGET is a zoo name, a TOML file, file.py:Net, package.module:Net, timm/NAME "
+        "or torchvision/NAME"
+    )
+
+
+def from_arch(arch: Arch, text: str) -> Target:
+    """An Arch as a target."""
+
+    def make() -> nn.Module:
+        from striate.building import build
+
+        return build(arch)
+
+    return Target(text=text, name=arch.name, arch=arch, image=arch.image, make=make)
+
+
+def _from_python(text: str) -> Target:
+    place, _, attribute = text.rpartition(":")
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise TargetError(f"{place}: no such file")
+        module = _import_file(path, text)
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    else:
+        module, digest = _import_name(place, text), None
+    value: Any = getattr(module, attribute, None)
+    if value is None:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise TargetError(f"{text}: {place} has no {attribute!r}; {choices(attribute, public)}")
+    return Target(
+        text=text,
+        name=attribute,
+        arch=None,
+        image=None,
+        make=_factory(value, text),
+        digest=digest,
+    )
+
+
+def _factory(value: Any, text: str) -> Callable[[], nn.Module]:
+    from torch import nn
+
+    if isinstance(value, nn.Module):
+        return lambda: value
+    if not callable(value):
+        raise TargetError(
+            f"{text}: {type(value).__name__} is neither an nn.Module nor something that makes one"
+        )
+
+    def make() -> nn.Module:
+        made = value()
+        if not isinstance(made, nn.Module):
+            raise TargetError(f"{text}: returned {type(made).__name__}, not an nn.Module")
+        return made
+
+    return make
+
+
+def _import_file(path: Path, text: str) -> Any:
+    name = f"striate_target_{hashlib.blake2b(str(path.resolve()).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader = spec.loader
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        _called(lambda: loader.exec_module(module), text)
+    except TargetError:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _import_name(name: str, text: str) -> Any:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        if importlib.util.find_spec(name.split(".", maxsplit=1)[0]) is None:
+            raise TargetError(f"{text}: no module named {name!r} can be found")
+        return _called(lambda: importlib.import_module(name), text)
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def _called(function: Callable[[], Any], text: str) -> Any:
+    """Run the user's code; whatever it raises becomes one line that says where."""
+    try:
+        return function()
+    except StriateError:
+        raise
+    # The user's code may raise anything at all, SystemExit included; each is their error to see.
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        if isinstance(error, SyntaxError) and error.filename:
+            where = f" at {error.filename}:{error.lineno}"
+        reason = " ".join(str(error).split()) or "no message"
+        raise TargetError(f"{text}: raised {type(error).__name__}{where}: {reason}") from error
+
+
+def _timm(text: str, name: str) -> Target:
+    timm = _library("timm", text)
+    known = timm.list_models()
+    if name.split(".", maxsplit=1)[0] not in known:
+        raise TargetError(f"{text}: timm has no {name!r}; {choices(name, known)}")
+    config = timm.get_pretrained_cfg(name)
+    size = tuple(config.input_size) if config is not None else (3, 224, 224)
+
+    def make() -> nn.Module:
+        return timm.create_model(name, pretrained=False)
+
+    return Target(text=text, name=name, arch=None, image=size, make=make)
+
+
+def _torchvision(text: str, name: str) -> Target:
+    models = _library("torchvision.models", text)
+    known = models.list_models(module=models)
+    if name not in known:
+        raise TargetError(f"{text}: torchvision has no {name!r}; {choices(name, known)}")
+
+    def make() -> nn.Module:
+        return models.get_model(name, weights=None)
+
+    return Target(text=text, name=name, arch=None, image=(3, 224, 224), make=make)
+
+
+def _library(name: str, text: str) -> Any:
+    package = name.split(".", maxsplit=1)[0]
+    if importlib.util.find_spec(package) is None:
+        raise TargetError(f"{text}: {package} is not installed; run pip install {package}")
+    return _called(lambda: importlib.import_module(name), text)
