@@ -9,7 +9,7 @@ JOBS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-TOOLS := $(wildcard tools/*.py)
+TOOLS := $(filter-out tools/_%,$(wildcard tools/*.py))
 # One thread a process: the tests run side by side.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8
 
