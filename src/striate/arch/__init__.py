@@ -1,0 +1,34 @@
+"""What a network is: pure data, no torch.
+
+Comes in: TOML, plain dictionaries, names of the zoo.  Goes out: ``Arch``, a frozen value, and
+functions from Arch to Arch.  May import: records, errors, pydantic, tomlkit; never torch.
+"""
+
+from striate.arch.sizes import field_sizes, least_image, map_sizes
+from striate.arch.spec import Arch, Head, Pool, Stage, Stem
+from striate.arch.text import from_dict, from_toml, json_schema, load_arch, to_dict, to_toml
+from striate.arch.variants import adapt, plain_twin
+from striate.arch.zoo import ZooCost, zoo, zoo_costs, zoo_names
+
+__all__ = [
+    "Arch",
+    "Head",
+    "Pool",
+    "Stage",
+    "Stem",
+    "ZooCost",
+    "adapt",
+    "field_sizes",
+    "from_dict",
+    "from_toml",
+    "json_schema",
+    "least_image",
+    "load_arch",
+    "map_sizes",
+    "plain_twin",
+    "to_dict",
+    "to_toml",
+    "zoo",
+    "zoo_costs",
+    "zoo_names",
+]

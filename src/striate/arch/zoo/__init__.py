@@ -1,0 +1,72 @@
+"""Published networks by name; one paper per file, each reading like the paper's own table.
+
+Their costs come from ``costs.json``, which ``tools/zoo_costs.py`` makes by tracing every entry and
+``make check`` verifies.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from striate.arch.spec import Arch
+from striate.arch.zoo import perceptron, plain_resnet_cifar, resnet, vgg
+from striate.errors import ArchError, choices
+
+_ZOO: dict[str, Arch] = {
+    arch.name: arch
+    for paper in (perceptron, plain_resnet_cifar, resnet, vgg)
+    for arch in paper.ARCHS
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooCost:
+    """What a network of the zoo costs for one image of its own size.
+
+    ``macs``: multiply-accumulates.  ``activations``: elements of conv and linear outputs.
+    ``field_px``: side of the receptive field at the last convolution; None without one.
+    """
+
+    name: str
+    image: tuple[int, int, int]
+    params: int
+    macs: int
+    activations: int
+    field_px: int | None
+
+
+def zoo_names() -> tuple[str, ...]:
+    """The names, paper by paper.
+
+    >>> zoo_names()[:4]
+    ('mlp', 'plain20', 'plain32', 'plain44')
+    """
+    return tuple(_ZOO)
+
+
+def zoo(name: str) -> Arch:
+    """The network of that name; ArchError with the nearest names if there is none.
+
+    >>> zoo("resnet5")
+    Traceback (most recent call last):
+    striate.errors.ArchError: no network 'resnet5' in the zoo; did you mean resnet56?
+    """
+    if name not in _ZOO:
+        raise ArchError(f"no network {name!r} in the zoo; {choices(name, _ZOO)}")
+    return _ZOO[name]
+
+
+def zoo_costs() -> Mapping[str, ZooCost]:
+    """The cost of every network, by name, from the generated table.
+
+    >>> zoo_costs()["resnet50"].params
+    25557032
+    """
+    table = json.loads((files(__name__) / "costs.json").read_text(encoding="utf-8"))
+    return {
+        name: ZooCost(name=name, **{**row, "image": tuple(row["image"])})
+        for name, row in table.items()
+    }
