@@ -1,0 +1,97 @@
+"""Benchmarks' records: what is refused, and that the page says what the records measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def record(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(root / "bench")
+    import record
+
+    return record
+
+
+@pytest.fixture
+def plain() -> dict[str, Any]:
+    """A record of two rows whose mean is 0.75, with a standard error of 0.25."""
+    return {
+        "title": "Coins",
+        "what": "Tossed twice.",
+        "command": "python bench/coins.py",
+        "commit": "0" * 40,
+        "changed": False,
+        "date": "2025-01-31",
+        "hardware": {"cpu": "Abacus", "cores": 2, "memory_gib": 1.0},
+        "versions": {"python": "3.11.0", "striate": "0.1.0"},
+        "seeds": [0, 1],
+        "columns": [
+            {"key": "seed", "title": "seed", "shown": "d"},
+            {"key": "heads", "title": "heads", "unit": "share", "shown": ".2f"},
+        ],
+        "rows": [{"seed": 0, "heads": 0.5}, {"seed": 1, "heads": 1.0}],
+        "averaged": ["heads"],
+        "claims": [{"text": "fair enough", "column": "heads", "at_least": 0.7}],
+    }
+
+
+def test_means_errors_and_claims_come_from_the_rows(
+    record: ModuleType, plain: dict[str, Any]
+) -> None:
+    coins = record.Record.model_validate(plain)
+    assert coins.mean("heads") == 0.75
+    assert coins.standard_error("heads") == 0.25
+    assert coins.claims[0].holds(0.7)
+    assert not coins.claims[0].holds(0.69)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("commit", "abc", "String should match pattern"),
+        ("rows", [], "at least 1 item"),
+        ("rows", [{"seed": 0}], "row 1 has seed; the columns are"),
+        ("averaged", ["tails"], "no column 'tails'"),
+        ("versions", {"python": "3.11"}, "versions must name striate and python"),
+        ("claims", [{"text": "x", "column": "heads"}], "a claim has one limit"),
+        ("mean", 0.99, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_record_is_refused(
+    record: ModuleType, plain: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str
+) -> None:
+    (tmp_path / "coins.json").write_text(json.dumps({**plain, key: value}))
+    with pytest.raises(ValueError, match=message) as caught:
+        record.read_records(tmp_path)
+    assert str(caught.value).startswith("coins.json: ")
+
+
+def test_the_page_is_what_the_records_say(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, root / "tools" / "bench_results.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_machine_is_described_without_its_name(
+    root: Path, record: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import common
+
+    machine = common.hardware()
+    assert machine.cores >= 1
+    assert machine.memory_gib > 0
+    import platform
+
+    assert platform.node() not in machine.model_dump_json()

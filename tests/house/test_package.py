@@ -1,0 +1,70 @@
+"""What a user installs: the version it says it is, and every file it needs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import striate
+
+
+def test_the_changelog_begins_with_this_version(root: Path) -> None:
+    found = re.findall(r"^## \[(.+?)\]", (root / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert found[0] == striate.__version__
+
+
+def test_version_is_printed() -> None:
+    program = Path(sys.executable).with_name("striate")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"striate {striate.__version__}\n"
+
+
+def test_the_wheel_holds_every_file_of_the_package(
+    root: Path, own_files: list[Path], tmp_path: Path
+) -> None:
+    clone, built = tmp_path / "clone", tmp_path / "built"
+    for path in own_files:
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, clone / path)
+    built.mkdir()
+    program = f"from setuptools import build_meta; build_meta.build_wheel({str(built)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = built.glob("*.whl")
+    assert wheel.name == f"striate-{striate.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+        meta = next(name for name in held if name.endswith("entry_points.txt"))
+        assert b"striate = striate.cli.main:run" in archive.read(meta)
+    source = Path("src")
+    wanted = {str(p.relative_to(source)) for p in own_files if p.is_relative_to("src/striate")}
+    assert "striate/py.typed" in wanted
+    assert "striate/arch/zoo/costs.json" in wanted
+    assert wanted - held == set()
+    assert any(name.endswith("licenses/LICENSE") for name in held)
+
+
+def test_no_file_names_a_folder_of_the_machine_it_was_written_on(
+    root: Path, own_files: list[Path]
+) -> None:
+    places = [f"{folder}/" for folder in (root.parent, Path.home()) if len(folder.parts) > 1]
+    found = [
+        f"{path}: {place}"
+        for path in own_files
+        for place in places
+        if place.encode() in (root / path).read_bytes()
+    ]
+    assert found == []
+
+
+def test_no_file_names_an_index_of_packages(root: Path, own_files: list[Path]) -> None:
+    hosts = re.compile(rb"--(extra-)?index-url|--find-links|files\.pythonhosted|download\.pytorch")
+    # A word cannot be looked for without being written down once: here.
+    searched = [path for path in own_files if path.name != Path(__file__).name]
+    assert [str(path) for path in searched if hosts.search((root / path).read_bytes())] == []
