@@ -36,7 +36,9 @@ def command(
     ] = "text",
     select: Annotated[
         list[str] | None,
-        typer.Option("--select", metavar="CODE", help="Only these rules (FL201, or FL for a group)."),
+        typer.Option(
+            "--select", metavar="CODE", help="Only these rules (FL201, or FL for a group)."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="CODE", help="Not these rules.")

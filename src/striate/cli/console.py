@@ -24,9 +24,11 @@ class Talk:
     quiet: bool
 
     def document(self, value: dict[str, Any]) -> None:
-        """One JSON document on stdout (only with ``--json``)."""
+        """One JSON document on stdout (only with ``--json``), on one line unless a person looks."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            indent = 2 if sys.stdout.isatty() else None
+            text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
     def say(self, *parts: Any) -> None:
@@ -48,7 +50,9 @@ def error_console() -> Console:
 
 def plain_table(*columns: tuple[str, str]) -> Table:
     """A table without vertical lines.  ``columns``: (header, ``left`` or ``right``)."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", collapse_padding=True)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 1), header_style="bold", collapse_padding=True
+    )
     for header, side in columns:
         table.add_column(
             header,

@@ -106,5 +106,3 @@ def trouble(trace: Trace) -> Iterator[str]:
         )
         if failure.hint:
             yield f"[good]mend:[/] {escape(failure.hint)}"
-
-

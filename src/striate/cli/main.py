@@ -81,7 +81,9 @@ def _outcome(arguments: list[str] | None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        _complain("error", f"{error.filename or 'output'}: {error.strerror}; free space or use --out")
+        _complain(
+            "error", f"{error.filename or 'output'}: {error.strerror}; free space or use --out"
+        )
         return 2
 
 

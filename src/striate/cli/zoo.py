@@ -45,7 +45,9 @@ def command(
     if name is not None:
         arch = zoo(name)
         if as_json:
-            out.document({"striate": 1, "arch": arch.model_dump(mode="json", exclude_defaults=True)})
+            out.document(
+                {"striate": 1, "arch": arch.model_dump(mode="json", exclude_defaults=True)}
+            )
         else:
             print(to_toml(arch), end="")
         return
