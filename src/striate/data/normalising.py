@@ -1,0 +1,30 @@
+"""Pixels to the floats a network takes: the one function that train, evaluate and predict use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+
+def normalise(
+    pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float], scale: float
+) -> torch.Tensor:
+    """(pixels / scale − mean) / std per channel, as float32.
+
+    ``pixels`` (N, C, H, W), uint8 or uint16, on any device; ``mean`` and ``std`` (C,) are of
+    pixels divided by ``scale``.  Computed as pixels · 1/(scale · std) − mean/std, both constants
+    rounded once from double precision.
+    """
+    channels = pixels.shape[1]
+    if not len(mean) == len(std) == channels:
+        raise ValueError(
+            f"{channels} channels met {len(mean)} means and {len(std)} deviations; "
+            "give one of each per channel"
+        )
+    factor = [1 / (scale * s) for s in std]
+    shift = [m / s for m, s in zip(mean, std, strict=True)]
+    like = {"dtype": torch.float32, "device": pixels.device}
+    out = pixels.to(torch.float32)
+    out.mul_(torch.tensor(factor, **like).view(1, -1, 1, 1))
+    return out.sub_(torch.tensor(shift, **like).view(1, -1, 1, 1))

@@ -1,0 +1,96 @@
+"""What a user may ask of a data set, and the words for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import DataError, choices
+
+Fit = Literal["crop", "pad", "stretch"]
+BadImages = Literal["error", "skip"]
+Decoder = Literal["auto", "pillow", "simplejpeg"]
+
+Pixels = NDArray[np.uint8 | np.uint16]
+"""Pixels as they are kept: (N, C, H, W) or (C, H, W), never float."""
+
+Indices = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How to open a data set.
+
+    ``image``: the size every image is brought to, (C, H, W), or (H, W) with the data's channels;
+    None takes the data's own size (``sizing.py`` has the rule for mixed sizes).
+    ``fit``: how an image of another size is brought to it (``fitting.py``).
+    ``bad_images``: ``error`` stops at a file that cannot be read, ``skip`` leaves it out and says
+    so in the notes.
+    ``group``: a regular expression; files whose paths give the same key (its first group, or the
+    whole match) stay on one side of every split.
+    ``seed``: chooses the carved splits (and draws ``shapes``).
+    ``val``, ``test``: shares of the images that came without such a split; 0 carves no ``val``.
+    ``decoder``: who decodes plain JPEG; ``auto`` is simplejpeg where it is installed.
+    ``count``: number of images of ``shapes``.
+    ``cache_bytes``: decoded pixels are kept in RAM up to this many bytes.
+    """
+
+    image: tuple[int, int, int] | tuple[int, int] | None = None
+    fit: Fit = "crop"
+    bad_images: BadImages = "error"
+    group: str | None = None
+    seed: int = 0
+    val: float = 0.1
+    test: float = 0.2
+    decoder: Decoder = "auto"
+    count: int | None = None
+    cache_bytes: int = 4 << 30
+
+    def __post_init__(self) -> None:
+        for key, known in (("fit", Fit), ("bad_images", BadImages), ("decoder", Decoder)):
+            value = getattr(self, key)
+            if value not in get_args(known):
+                raise DataError(f"{key} {value!r} is unknown; {choices(value, get_args(known))}")
+        if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
+            raise DataError(
+                f"val {self.val} and test {self.test} leave nothing to train on; "
+                "use shares from 0 that add up to less than 1"
+            )
+        if self.image is not None and not _possible(self.image):
+            raise DataError(
+                f"image {'x'.join(map(str, self.image))} is no image size; "
+                "use HxW or CxHxW with sides from 1 to 65536 and 1 or 3 channels"
+            )
+        if self.group is not None:
+            try:
+                re.compile(self.group)
+            except re.error as error:
+                raise DataError(
+                    f"group {self.group!r} is no regular expression: {error}; mend the expression"
+                ) from error
+        if self.count is not None and self.count < 1:
+            raise DataError(f"count {self.count} is no number of images; use 1 or more")
+        if self.cache_bytes < 0:
+            raise DataError(f"cache of {self.cache_bytes} bytes cannot be; use 0 or more")
+
+    @property
+    def side(self) -> tuple[int, int] | None:
+        """The asked (H, W), or None."""
+        return None if self.image is None else (self.image[-2], self.image[-1])
+
+    @property
+    def channels(self) -> int | None:
+        """The asked number of channels, or None."""
+        return self.image[0] if self.image is not None and len(self.image) == 3 else None
+
+
+def _possible(image: Sequence[int]) -> bool:
+    if len(image) not in (2, 3) or not all(1 <= side <= 65536 for side in image):
+        return False
+    return len(image) == 2 or image[0] in (1, 3)
