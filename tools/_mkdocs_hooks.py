@@ -35,12 +35,14 @@ def _spread(entry: Any, docs: Path) -> Any:
     if isinstance(what, list):
         return {title: [_spread(part, docs) for part in what]}
     if what.endswith("/"):
-        pages = sorted((docs / what).glob("*.md"), key=lambda page: (page.stem != "index", page.stem))
+        pages = sorted(
+            (docs / what).glob("*.md"), key=lambda page: (page.stem != "index", page.stem)
+        )
         return {title: [page.relative_to(docs).as_posix() for page in pages]}
     return entry
 
 
-def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
+def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """Take in a page of the top folder whole, with its links put right."""
     here = page.file.src_uri
     if here not in _INCLUDED:

@@ -7,9 +7,9 @@ import sys
 from inspect import cleandoc
 from typing import Any
 
-from _generated import ROOT, finish
 from typer.main import get_command
 
+from _generated import ROOT, finish
 from striate.cli.main import app
 
 HEAD = """\
@@ -30,8 +30,8 @@ options and names in your shell.
 
 An image size is written `3x224x224` or `224x224` (channels from the data, or 3). A `TARGET` is a
 zoo name, a TOML file, `file.py:factory`, `package.module:factory`, `timm/NAME` or
-`torchvision/NAME`. `DATA` is `digits`, `shapes`, a folder with a folder per class, a parquet file or
-a folder of them, or an `.npz` file.
+`torchvision/NAME`. `DATA` is `digits`, `shapes`, a folder with a folder per class, a parquet file
+or a folder of them, or an `.npz` file.
 """
 
 
