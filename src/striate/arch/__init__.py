@@ -1,7 +1,7 @@
 """What a network is: pure data, no torch.
 
 Comes in: TOML, plain dictionaries, names of the zoo.  Goes out: ``Arch``, a frozen value, and
-functions from Arch to Arch.  May import: records, errors, pydantic, tomlkit; never torch.
+functions from Arch to Arch.  May import: records, errors, pydantic; never torch.
 """
 
 from striate.arch.sizes import field_sizes, least_image, map_sizes

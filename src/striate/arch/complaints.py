@@ -36,10 +36,17 @@ def complaint(problem: ValidationError) -> str:
 
     An unknown key comes first: a misspelt one is often reported as missing too.
     """
-    errors = problem.errors(include_url=False)
+    found = problem.errors(include_url=False)
+    # A list is also called too short when its rows are wrong; the rows' own errors are the cause.
+    errors = [error for error in found if not any(_inside(other, error) for other in found)]
     first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return _line(first) + more
+
+
+def _inside(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+    depth = len(outer["loc"])
+    return len(inner["loc"]) > depth and inner["loc"][:depth] == outer["loc"]
 
 
 def _line(error: ErrorDetails) -> str:

@@ -36,8 +36,7 @@ def windows(arch: Arch) -> Iterator[tuple[str, list[Window]]]:
     """(place, windows) of the stem, where there is one, and of every stage that has a map."""
     if arch.stem is not None:
         stem = arch.stem
-        padding = (stem.kernel - 1) // 2 if stem.padding is None else stem.padding
-        yield "the stem", [Window(stem.kernel, stem.stride, padding), *_pool(stem.pool)]
+        yield "the stem", [Window(stem.kernel, stem.stride, stem.pad), *_pool(stem.pool)]
     for number, stage in enumerate(arch.stages, 1):
         if stage.block == "dense":
             return

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
-from pydantic import Field as field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from striate.arch.sizes import map_problem
 
-Positive = Annotated[int, field(strict=True, ge=1, le=65536)]
-Padding = Annotated[int, field(strict=True, ge=0, le=65536)]
-Flag = Annotated[bool, field(strict=True)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=65536)]
+Padding = Annotated[int, Field(strict=True, ge=0, le=65536)]
+Flag = Annotated[bool, Field(strict=True)]
 BlockName = Literal["conv", "basic", "bottleneck", "dense"]
 RESIDUAL_BLOCKS: tuple[str, ...] = ("basic", "bottleneck")
 
@@ -65,6 +64,11 @@ class Stem(_Part):
     pool: Pool | None = None
     """Pool behind the activation; none by default."""
 
+    @property
+    def pad(self) -> int:
+        """Zeros on each side: ``padding``, or its default."""
+        return (self.kernel - 1) // 2 if self.padding is None else self.padding
+
 
 class Stage(_Part):
     """``depth`` blocks of one kind; the first has the stage's stride, the pool follows the last."""
@@ -86,10 +90,10 @@ class Stage(_Part):
     """Distance between a spatial kernel's elements."""
     groups: Positive = 1
     """Groups of the spatial convolutions."""
-    expansion: Annotated[float, field(strict=True, gt=0, le=64)] | None = None
+    expansion: Annotated[float, Field(strict=True, gt=0, le=64)] | None = None
     """Channels inside a residual block as a multiple of ``width``; by default 1/4 for
     ``bottleneck`` and 1 for ``basic``."""
-    squeeze: Annotated[float, field(strict=True, ge=0, le=1)] = 0.0
+    squeeze: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     """Squeeze-excitation ratio (Hu et al. 2017, 1/16 there); 0 for none.  The gate stands before
     the sum of a residual block, and behind the activation of a ``conv`` block (section 3.3)."""
     skip: Flag | None = None
@@ -128,9 +132,7 @@ class Stage(_Part):
                 )
             _refuse(self, ("expansion", "shortcut", "skip"))
         if self.block == "dense":
-            _refuse(
-                self, ("stride", "kernel", "padding", "dilation", "groups", "squeeze", "pool")
-            )
+            _refuse(self, ("stride", "kernel", "padding", "dilation", "groups", "squeeze", "pool"))
         if self.residual and 2 * self.pad != self.dilation * (self.kernel - 1):
             raise ValueError(
                 f"kernel {self.kernel} with padding {self.pad} changes the map's size, so that it "
@@ -159,7 +161,7 @@ class Head(_Part):
     """Side of the pooled map: 1 is global pooling, 7 is VGG's."""
     hidden: tuple[Positive, ...] = ()
     """Widths of fully connected layers before the last, each with its activation."""
-    dropout: Annotated[float, field(strict=True, ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """Probability of dropping a feature before each fully connected layer but the first hidden
     one (VGG's placing), or before the last where there is no hidden layer."""
 
@@ -173,15 +175,15 @@ class Head(_Part):
 class Arch(_Part):
     """A whole network: what it looks at, its stem, its stages, its head."""
 
-    name: Annotated[str, field(min_length=1, max_length=80)]
+    name: Annotated[str, Field(min_length=1, max_length=80)]
     """What it is called, in one line of printable characters."""
     image: tuple[Positive, Positive, Positive]
     """(channels, height, width) it is made for."""
-    classes: Annotated[int, field(strict=True, ge=2, le=1_000_000)]
+    classes: Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
     """Number of classes: the width of the logits."""
     stem: Stem | None = None
     """First convolution; where there is none, the first stage sees the image."""
-    stages: Annotated[tuple[Stage, ...], field(min_length=1)]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """The rows of the table, in order."""
     head: Head = Head()
     """From the last map to the logits; by default global average pooling and one linear layer."""
@@ -193,7 +195,7 @@ class Arch(_Part):
     bias: Flag | None = None
     """Biases of the convolutions; by default only where there is no norm."""
     zero_init: Flag = False
-    """Start each residual branch at zero (the last norm's scale; Goyal et al. 2017, section 5.1)."""
+    """Start each residual branch at zero: the scale of its last norm (Goyal et al. 2017, 5.1)."""
 
     @property
     def conv_bias(self) -> bool:

@@ -6,14 +6,13 @@ line.  ``to_toml`` leaves defaults out and gives the same Arch back exactly.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from pydantic import ValidationError
-from tomlkit.items import InlineTable, Table
 
 from striate.arch.complaints import complaint
 from striate.arch.spec import Arch, Pool
@@ -66,33 +65,26 @@ def to_toml(arch: Arch) -> str:
     """TOML text with the defaults left out: one ``[[stages]]`` table for each row.
 
     >>> from striate.arch import zoo
-    >>> print("\\n".join(to_toml(zoo("vgg16")).splitlines()[:9]))
-    name = "vgg16"
+    >>> print(to_toml(zoo("mlp")))
+    name = "mlp"
     image = [3, 224, 224]
     classes = 1000
     norm = "none"
     <BLANKLINE>
     [[stages]]
-    block = "conv"
-    depth = 2
-    width = 64
+    block = "dense"
+    depth = 1
+    width = 1000
+    <BLANKLINE>
+    [head]
+    pool = "none"
+    <BLANKLINE>
     """
     data = to_dict(arch)
-    tables = {key: data.pop(key) for key in ("stem", "stages", "head") if key in data}
-    document = tomlkit.document()
-    for key, value in data.items():
-        document.add(key, value)
-    if "stem" in tables:
-        document.add(tomlkit.nl())
-        document.add("stem", _table(tables["stem"]))
-    stages = tomlkit.aot()
-    for stage in tables["stages"]:
-        stages.append(_table(stage))
-    document.add(tomlkit.nl())
-    document.add("stages", stages)
-    if "head" in tables:
-        document.add("head", _table(tables["head"]))
-    return tomlkit.dumps(document)
+    tables = [f"[stem]\n{_rows(data.pop('stem'))}"] if "stem" in data else []
+    tables += [f"[[stages]]\n{_rows(stage)}" for stage in data.pop("stages")]
+    tables += [f"[head]\n{_rows(data.pop('head'))}"] if "head" in data else []
+    return "\n".join([_rows(data), *tables])
 
 
 def json_schema() -> dict[str, Any]:
@@ -108,16 +100,18 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _table(data: Mapping[str, Any]) -> Table:
-    table = tomlkit.table()
-    for key, value in data.items():
-        table.add(key, _pool(value) if key == "pool" and isinstance(value, dict) else value)
-    return table
+def _rows(table: Mapping[str, Any]) -> str:
+    """One ``key = value`` line each."""
+    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
 
 
-def _pool(data: Mapping[str, Any]) -> InlineTable:
-    """A pool says its kind, kernel and stride even where they are the defaults: {} says nothing."""
-    pool = tomlkit.inline_table()
-    pool.update(Pool.model_validate(data).model_dump(exclude={"padding"}))
-    pool.update(data)
-    return pool
+def _value(value: object) -> str:
+    """TOML writes our strings, numbers, flags and lists as JSON does; a table here is a pool."""
+    if not isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    pool = Pool.model_validate(value)
+    # Kind, kernel and stride are said even where they are the defaults: {} would say nothing.
+    said = {"kind": pool.kind, "kernel": pool.kernel, "stride": pool.stride}
+    if pool.padding:
+        said["padding"] = pool.padding
+    return "{ " + ", ".join(f"{key} = {_value(part)}" for key, part in said.items()) + " }"

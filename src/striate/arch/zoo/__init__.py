@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from striate.arch.spec import Arch
 from striate.arch.zoo import perceptron, plain_resnet_cifar, resnet, vgg
@@ -65,8 +66,17 @@ def zoo_costs() -> Mapping[str, ZooCost]:
     >>> zoo_costs()["resnet50"].params
     25557032
     """
-    table = json.loads((files(__name__) / "costs.json").read_text(encoding="utf-8"))
+    table: dict[str, dict[str, Any]] = json.loads(
+        (files(__name__) / "costs.json").read_text(encoding="utf-8")
+    )
     return {
-        name: ZooCost(name=name, **{**row, "image": tuple(row["image"])})
+        name: ZooCost(
+            name=name,
+            image=_ZOO[name].image,
+            params=row["params"],
+            macs=row["macs"],
+            activations=row["activations"],
+            field_px=row["field_px"],
+        )
         for name, row in table.items()
     }
