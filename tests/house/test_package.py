@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import striate
+
+# What is imported under another name than it is installed.
+NAMES = {
+    "PIL": "pillow",
+    "griffe": "mkdocstrings",
+    "sklearn": "scikit-learn",
+    "vl_convert": "vl-convert-python",
+}
+# What a program of the house imports from its own folder.
+OWN = {"striate", "record", "common", "_generated"}
 
 
 def test_the_changelog_begins_with_this_version(root: Path) -> None:
@@ -68,3 +82,29 @@ def test_no_file_names_an_index_of_packages(root: Path, own_files: list[Path]) -
     # A word cannot be looked for without being written down once: here.
     searched = [path for path in own_files if path.name != Path(__file__).name]
     assert [str(path) for path in searched if hosts.search((root / path).read_bytes())] == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("src", ()), ("bench", ()), ("tools", ("dev",)), ("tests", ("dev",))]
+)
+def test_what_is_imported_is_declared(root: Path, folder: str, extras: tuple[str, ...]) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*project["dependencies"]]
+    for extra in extras:
+        wanted += project["optional-dependencies"][extra]
+    declared = {re.split(r"[\[<>=]", line)[0].lower() for line in wanted}
+    imported: dict[str, str] = {}
+    for path in sorted((root / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            for name in names:
+                imported.setdefault(name.split(".")[0], str(path.relative_to(root)))
+    missing = {
+        name: where
+        for name, where in imported.items()
+        if name not in sys.stdlib_module_names | OWN
+        and NAMES.get(name, name).replace("_", "-").lower() not in declared
+    }
+    assert missing == {}
