@@ -1,0 +1,99 @@
+"""One engine behind the command line, the report and the tests: all rules over one trace.
+
+``select`` and ``ignore`` filter what is said, never what is true: a rule that is silent because of
+another stays silent when that other is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import cast
+
+from striate.checking.rule import Rule, RuleFile
+from striate.errors import InputError, choices
+from striate.records import Finding, Trace
+
+RULES = "striate.checking.rules"
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule, by code.  A rule is any module of ``striate.checking.rules``."""
+    folder = import_module(RULES).__path__  # by name: `striate.checking.rules` is this function too
+    found = [_load(f"{RULES}.{info.name}") for info in iter_modules(folder)]
+    return tuple(sorted(found, key=lambda rule: rule.code))
+
+
+def check(trace: Trace, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[Finding]:
+    """What the rules find in ``trace``, in the order of its layers, then by code.
+
+    ``select``: only these rules; ``ignore``: not these.  Each entry is a code (``FL201``), the
+    beginning of one (``FL``, ``FL2``) or a rule's name (``bias-before-norm``).  Raises InputError
+    for an entry that names no rule.
+    """
+    wanted = _matching(select, "select") if select else {rule.code for rule in rules()}
+    wanted -= _matching(ignore, "ignore")
+    found = {rule.code: rule.findings(trace) for rule in rules()}
+    place = _places(trace)
+    said = [
+        finding
+        for rule in rules()
+        if rule.code in wanted and not any(found[other] for other in rule.silent_if)
+        for finding in found[rule.code]
+    ]
+    return sorted(said, key=lambda finding: (place.get(finding.path, len(trace)), finding.code))
+
+
+def rule_named(name: str) -> Rule:
+    """The rule with this code or name; InputError if there is none."""
+    for rule in rules():
+        if name.upper() == rule.code or name.lower() == rule.name:
+            return rule
+    raise InputError(f"unknown rule {name!r}; {_choices(name)}")
+
+
+def _matching(entries: Sequence[str], option: str) -> set[str]:
+    codes: set[str] = set()
+    for entry in entries:
+        found = set(_answering(entry))
+        if not found:
+            raise InputError(f"{option}: no rule is called {entry!r}; {_choices(entry)}")
+        codes |= found
+    return codes
+
+
+def _answering(entry: str) -> Iterator[str]:
+    for rule in rules():
+        if entry and (rule.code.startswith(entry.upper()) or rule.name == entry.lower()):
+            yield rule.code
+
+
+def _choices(name: str) -> str:
+    codes = [rule.code for rule in rules()]
+    names = [rule.name for rule in rules()]
+    near = choices(name.lower(), names)
+    return near if near.startswith("did you mean") else choices(name.upper(), codes, most=60)
+
+
+def _places(trace: Trace) -> dict[str, int]:
+    """Each path's first appearance, as a position."""
+    places: dict[str, int] = {}
+    for position, layer in enumerate(trace):
+        places.setdefault(layer.path, position)
+    return places
+
+
+def _load(name: str) -> Rule:
+    module = import_module(name)
+    file = cast("RuleFile", module)
+    return Rule(
+        code=file.CODE,
+        name=file.NAME,
+        severity=file.SEVERITY,
+        doc=file.__doc__,
+        find=file.find,
+        silent_if=getattr(module, "SILENT_IF", ()),
+    )

@@ -1,0 +1,170 @@
+"""The trace as a graph, and the questions that several rules ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from striate.records import Layer, Trace
+
+CONVS = frozenset({"conv1d", "conv2d", "conv3d"})
+POOLS = frozenset({"max_pool2d", "avg_pool2d"})
+DENSE = frozenset({"linear"})
+NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"})
+JOINS = frozenset({"add", "sub", "cat", "stack"})
+"""Where paths meet so that each can be bypassed by another.  A product is not one: a gate scales
+what passes through it."""
+
+SAME = frozenset({"identity", "dropout", "feature_dropout", "alpha_dropout", "clone", "contiguous",
+                  "detach", "alias", "to"})  # fmt: skip
+"""What hands its input on, element by element, unchanged (dropout: in expectation)."""
+RESHAPES = frozenset({"flatten", "view", "reshape", "squeeze", "unsqueeze"})
+"""What hands its input on in another shape, in the same order."""
+ACTIVATIONS = frozenset({
+    "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish",
+    "sigmoid", "hardsigmoid", "hardswish", "tanh", "hardtanh", "softplus", "softsign", "clamp",
+})  # fmt: skip
+POINTWISE = SAME | ACTIVATIONS | NORMS
+"""What looks at every pixel and leaves it where it is."""
+
+
+class Graph:
+    """Layers by index, with the edges that carry something computed from the image.
+
+    An edge that carries parameters alone (a standardised weight, a position embedding) is not one.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._layers = {layer.index: layer for layer in trace}
+        self._sources: dict[int, tuple[Layer, ...]] = {}
+        self._users: dict[int, list[Layer]] = {layer.index: [] for layer in trace}
+        seen: set[int] = set()
+        for layer in trace:
+            given = tuple(self._layers[i] for i in dict.fromkeys(layer.inputs) if i in seen)
+            if layer.op == "input" or given:
+                seen.add(layer.index)
+            self._sources[layer.index] = given
+            for source in given:
+                self._users[source.index].append(layer)
+        self._seen = frozenset(seen)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self._layers[index]
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._layers
+
+    def sources(self, layer: Layer) -> tuple[Layer, ...]:
+        """The layers whose outputs it took, each once; none for the image."""
+        return self._sources[layer.index]
+
+    def users(self, layer: Layer) -> tuple[Layer, ...]:
+        """The layers that took its output."""
+        return tuple(self._users[layer.index])
+
+    def source(self, layer: Layer) -> Layer | None:
+        """What it works on (its first input from the image), or None."""
+        return next(iter(self.sources(layer)), None)
+
+    def only_user(self, layer: Layer) -> Layer | None:
+        """The one layer that takes its output, or None where none or several do."""
+        users = self._users[layer.index]
+        return users[0] if len(users) == 1 else None
+
+    def sees_image(self, layer: Layer) -> bool:
+        """Whether its output was computed from the image (weights are computed too, sometimes)."""
+        return layer.index in self._seen
+
+    def back(self, layer: Layer, through: Container[str]) -> Layer:
+        """``layer``, or the first one before it that is not a single-input op of ``through``."""
+        while layer.op in through and len(self.sources(layer)) == 1:
+            layer = self.sources(layer)[0]
+        return layer
+
+    def readers(self, layer: Layer, through: Container[str]) -> Iterator[Layer]:
+        """What takes its output, looked for behind the ops of ``through``; each once."""
+        found: set[int] = set()
+        waiting = [layer]
+        while waiting:
+            for user in self.users(waiting.pop()):
+                if user.index in found:
+                    continue
+                found.add(user.index)
+                if user.op in through:
+                    waiting.append(user)
+                else:
+                    yield user
+
+    def ancestors(self, layer: Layer) -> set[int]:
+        """Indices of every layer it depends on, itself included."""
+        found = {layer.index}
+        waiting = [layer]
+        while waiting:
+            for source in self.sources(waiting.pop()):
+                if source.index not in found:
+                    found.add(source.index)
+                    waiting.append(source)
+        return found
+
+    def sinks(self, layer: Layer) -> list[Layer]:
+        """The ends of the network that its output reaches."""
+        found: dict[int, Layer] = {}
+        waiting = [layer]
+        while waiting:
+            here = waiting.pop()
+            if here.index not in found:
+                found[here.index] = here
+                waiting.extend(self.users(here))
+        return [layer for layer in found.values() if not self._users[layer.index]]
+
+
+def is_map(layer: Layer) -> bool:
+    """Whether its output is a stack of maps, (N, C, H, W)."""
+    return len(layer.shape) == 4
+
+
+def map_size(layer: Layer) -> tuple[int, int]:
+    """(H, W) of its output, which must be a map."""
+    return layer.shape[2], layer.shape[3]
+
+
+def pair(layer: Layer, name: str, default: int) -> tuple[int, int]:
+    """An attribute of a convolution or pool, as (height, width)."""
+    value = layer.attrs.get(name)
+    if value is None:
+        return default, default
+    if isinstance(value, int):
+        return value, value
+    height, width = value
+    return int(height), int(width)
+
+
+def kernel(layer: Layer) -> tuple[int, int]:
+    """The kernel's (height, width)."""
+    return pair(layer, "kernel", 1)
+
+
+def is_spatial_conv(layer: Layer) -> bool:
+    """Whether it is a 2-d convolution that looks beyond one pixel."""
+    return layer.op == "conv2d" and kernel(layer) != (1, 1)
+
+
+def groups(layer: Layer) -> int:
+    """Groups of a convolution; 1 for everything else."""
+    return int(layer.attrs.get("groups", 1))
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether it is a convolution that keeps every channel to itself."""
+    return groups(layer) > 1 and groups(layer) == channels(layer)[0]
+
+
+def channels(layer: Layer) -> tuple[int, int]:
+    """(in, out) channels of a convolution or features of a dense layer."""
+    noun = "features" if layer.op in DENSE else "channels"
+    return int(layer.attrs[f"in_{noun}"]), int(layer.attrs[f"out_{noun}"])
+
+
+def is_weighted(layer: Layer) -> bool:
+    """Whether it is a weight layer in the sense of He et al. 2015: convolution or dense."""
+    return layer.op in CONVS or layer.op in DENSE

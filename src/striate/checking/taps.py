@@ -1,0 +1,28 @@
+"""Which taps of a kernel ever meet the map, and which pixels any tap ever meets; per axis."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def live_taps(length: int, *, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many of the ``kernel`` taps fall on the map (not on padding) at some output position.
+
+    Output i puts tap j on element ``i·stride − padding + j·dilation`` of ``length``.
+    """
+    outputs = (length + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    taps = np.arange(kernel) * dilation - padding
+    spots = taps[:, None] + np.arange(max(outputs, 0)) * stride
+    return int(((spots >= 0) & (spots < length)).any(axis=1).sum())
+
+
+def read(
+    length: int, *, kernel: int, stride: int, padding: int, dilation: int
+) -> NDArray[np.bool_]:
+    """(length,) True where a tap falls at some position of an endless row of windows.
+
+    The map's far edge, where the last window may stop short, is not this function's question.
+    """
+    met = {(tap * dilation - padding) % stride for tap in range(kernel)}
+    return np.isin(np.arange(length) % stride, list(met))
