@@ -1,0 +1,72 @@
+"""A run's folder: save, load, evaluate, its preprocessing, its numeric setting.
+
+Comes in: a module, a split of a data set, records, text of a recipe.  Goes out: files that are
+whole or absent, and the same things read back.  May import: building, tracing, data, arch,
+records, errors, keyed.
+"""
+
+from striate.runs.atomic import atomic_write
+from striate.runs.calibration import expected_calibration_error
+from striate.runs.checkpoint import Checkpoint, Found, load_checkpoint, newest, save_checkpoint
+from striate.runs.evaluate import (
+    evaluate,
+    evaluating,
+    load_evaluation,
+    logits_of,
+    save_evaluation,
+)
+from striate.runs.folder import RunFolder, RunPaths, is_run
+from striate.runs.identity import Target, source_digest
+from striate.runs.info import FORMAT, RunInfo, processor, versions
+from striate.runs.load import LoadedRun, load_run, read_network
+from striate.runs.metrics import MetricsFile, read_metrics
+from striate.runs.preprocessing import Preprocessing
+from striate.runs.settings import (
+    SETTINGS,
+    Setting,
+    arithmetic,
+    known_setting,
+    memory_format,
+    place,
+)
+from striate.runs.weights import load_weights, put_state, save_weights, state_of
+
+__all__ = [
+    "FORMAT",
+    "SETTINGS",
+    "Checkpoint",
+    "Found",
+    "LoadedRun",
+    "MetricsFile",
+    "Preprocessing",
+    "RunFolder",
+    "RunInfo",
+    "RunPaths",
+    "Setting",
+    "Target",
+    "arithmetic",
+    "atomic_write",
+    "evaluate",
+    "evaluating",
+    "expected_calibration_error",
+    "is_run",
+    "known_setting",
+    "load_checkpoint",
+    "load_evaluation",
+    "load_run",
+    "load_weights",
+    "logits_of",
+    "memory_format",
+    "newest",
+    "place",
+    "processor",
+    "put_state",
+    "read_metrics",
+    "read_network",
+    "save_checkpoint",
+    "save_evaluation",
+    "save_weights",
+    "source_digest",
+    "state_of",
+    "versions",
+]

@@ -1,0 +1,79 @@
+"""metrics.jsonl: one JSON object a line, appended while training; any tool reads it.
+
+A step's line has ``"kind": "step"`` and the fields of ``StepRecord``, an epoch's ``"epoch"`` and
+those of ``EpochRecord``.  On resume the file is cut back to what the checkpoint saw, so it ends as
+an uninterrupted run's (but for timings).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from striate.errors import RunError
+from striate.records import EpochRecord, StepRecord
+from striate.runs.atomic import writing
+
+
+class MetricsFile:
+    """The open file.  Each record reaches the operating system at once, the disk with ``sync``."""
+
+    def __init__(self, path: Path, *, length: int = 0) -> None:
+        """Open ``path`` for appending after its first ``length`` bytes; the rest is cut away.
+
+        ``RunError`` where the file is shorter: records that the checkpoint counts are missing.
+        """
+        with writing(path):
+            self._path = path
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            found = os.fstat(self._handle).st_size
+            if found >= length:
+                os.ftruncate(self._handle, length)
+                os.lseek(self._handle, length, os.SEEK_SET)
+        if found < length:
+            os.close(self._handle)
+            raise RunError(
+                f"{path}: holds {found} bytes where the checkpoint counts {length}; restore the "
+                "file, or delete the checkpoint folder and --resume to train again from step 1"
+            )
+        self.length = length
+
+    def append(self, record: StepRecord | EpochRecord) -> None:
+        """Write ``record`` as the next line."""
+        kind = "step" if isinstance(record, StepRecord) else "epoch"
+        line = (json.dumps({"kind": kind, **asdict(record)}) + "\n").encode()
+        with writing(self._path):
+            written = os.write(self._handle, line)
+            while written < len(line):
+                written += os.write(self._handle, line[written:])
+        self.length += len(line)
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        with writing(self._path):
+            os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file; what was appended stays."""
+        os.close(self._handle)
+
+
+def read_metrics(path: Path) -> Iterator[StepRecord | EpochRecord]:
+    """The records of ``path`` in order; a last line that was cut is left out.
+
+    ``RunError`` names the line that is none of ours.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+    for number, line in enumerate(lines[:-1], 1):  # a whole line ends in a line feed
+        try:
+            fields = json.loads(line)
+            kind = fields.pop("kind")
+            yield StepRecord(**fields) if kind == "step" else EpochRecord(**fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{path}, line {number}: not a training record ({error})") from error
