@@ -1,0 +1,264 @@
+"""The training loop: one function, read from top to bottom; callers iterate over what it yields.
+
+Each step is a pure function of the recipe, the data and the weights before it: its batch is found
+by (seed, epoch, step), its augmentation by (seed, epoch, sample id), its dropout by (seed, step,
+sample id).  So a run that was killed anywhere and resumed ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from striate.data import Batch, Dataset, batches, epoch_plan
+from striate.errors import Diverged, Interrupted, RecipeError, RunError
+from striate.keyed import bits
+from striate.records import EpochRecord, StepRecord
+from striate.runs import (
+    MetricsFile,
+    Preprocessing,
+    RunFolder,
+    RunInfo,
+    atomic_write,
+    evaluate,
+    known_setting,
+    logits_of,
+    newest,
+    place,
+    save_checkpoint,
+    save_weights,
+    versions,
+)
+from striate.training.average import update_average
+from striate.training.notice import Notice
+from striate.training.optimiser import set_lr
+from striate.training.plan import steps_per_epoch
+from striate.training.recipe import Recipe
+from striate.training.schedule import lr_at
+from striate.training.signals import StopAsked
+from striate.training.state import Sums, TrainingState
+from striate.training.steady import steady_generators, steady_process, steady_step
+
+
+def train(
+    module: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+) -> Iterator[StepRecord | EpochRecord | Notice]:
+    """Train ``module`` in place; afterwards it holds the kept weights and is in evaluation mode.
+
+    ``module`` takes (N, C, H, W) float32 and gives logits (N, classes).  ``recipe`` is frozen.
+    ``folder`` has been begun (``begin_run``); metrics, checkpoints and weights are written there.
+    With ``resume`` it goes on from the newest whole checkpoint, or from step 1 if there is none.
+    While the iterator is open, the process has the recipe's threads and determinism.
+
+    Raises ``Diverged`` when loss or weights stop being finite, ``Interrupted`` at the first step
+    boundary after SIGINT or SIGTERM, ``RunError``, ``RecipeError``, ``OutputError``.
+    """
+    if not recipe.frozen or recipe.steps is None:
+        raise RecipeError("the recipe is not frozen yet; freeze it before training")
+    setting, steps = known_setting(recipe.setting), recipe.steps
+    preprocessing = Preprocessing.of(dataset)
+    augment = recipe.augment.to_augment()
+    per_epoch = steps_per_epoch(len(dataset.train), recipe.batch_size)
+    paths = folder.paths
+
+    state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
+    metrics_bytes = 0
+    found = newest(paths.checkpoints)
+    if found and not resume:
+        raise RunError(f"{folder.path}: holds a training already; --resume goes on with it")
+    if resume:
+        yield from _same_ground(folder, dataset)
+    if found:
+        yield from (Notice(text=text) for text in found.notices)
+        metrics_bytes = state.restore(found.checkpoint)
+
+    with (
+        steady_process(threads=recipe.threads, deterministic=recipe.deterministic),
+        closing(MetricsFile(paths.metrics, length=metrics_bytes)) as metrics,
+        StopAsked() as stop,
+    ):
+        while state.step < steps:
+            epoch, done = state.step // per_epoch + 1, state.step % per_epoch
+            plan = epoch_plan(
+                dataset.train, seed=recipe.seed, epoch=epoch, batch_size=recipe.batch_size
+            )[: steps - (epoch - 1) * per_epoch]
+            feed = batches(
+                dataset.train,
+                plan,
+                augment=augment,
+                seed=recipe.seed,
+                epoch=epoch,
+                workers=recipe.workers,
+                start=done,
+            )
+            state.module.train()
+            started = time.perf_counter()
+            for batch in feed:
+                step = state.step + 1
+                lr = lr_at(recipe, step, steps)
+                loss, right = _step(state, batch, preprocessing, recipe, step=step, lr=lr)
+                if not math.isfinite(loss):
+                    raise _diverged(folder, f"the loss became {loss}", step, epoch, lr, batch.ids)
+                state.step = step
+                seconds = time.perf_counter() - started
+                state.sums.add(loss=loss, right=right, images=len(batch), seconds=seconds)
+                state.seconds += seconds
+                record = StepRecord(
+                    epoch=epoch,
+                    step=step,
+                    steps=steps,
+                    images=len(batch),
+                    loss=loss,
+                    accuracy=right / len(batch),
+                    lr=lr,
+                    seconds=seconds,
+                )
+                metrics.append(record)
+                if stop and step < (epoch - 1) * per_epoch + len(plan):
+                    raise _interrupted(state, metrics, folder)
+                yield record
+                started = time.perf_counter()
+
+            started = time.perf_counter()
+            if not _finite(state.judged):
+                what, lr = "the weights stopped being finite", lr_at(recipe, state.step, steps)
+                raise _diverged(folder, what, state.step, epoch, lr, dataset.train.ids[plan[-1]])
+            val_loss = val_accuracy = None
+            better = True
+            if len(dataset.val):
+                with steady_generators(int(bits(recipe.seed, "validation", epoch))):
+                    judged = evaluate(
+                        state.judged,
+                        dataset.val,
+                        preprocessing,
+                        setting=setting,
+                        batch_size=2 * recipe.batch_size,
+                        device=recipe.device,
+                    )
+                val_accuracy = judged.accuracy
+                val_loss = judged.loss if math.isfinite(judged.loss) else None
+                better = state.best.offer(
+                    state.judged, accuracy=val_accuracy, loss=judged.loss, epoch=epoch
+                )
+            seconds = time.perf_counter() - started
+            state.seconds += seconds
+            sums, state.sums = state.sums, Sums()
+            record = EpochRecord(
+                epoch=epoch,
+                epochs=recipe.epochs,
+                step=state.step,
+                train_loss=sums.loss / sums.images,
+                train_accuracy=sums.right / sums.images,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                best=better,
+                seconds=sums.seconds + seconds,
+                images_per_second=sums.images / sums.seconds,
+            )
+            metrics.append(record)
+            _save(state, metrics, folder)
+            if stop and state.step < steps:
+                raise _interrupted(state, metrics, folder)
+            yield record
+    save_weights(paths.weights, state.keep_best())
+
+
+def _step(
+    state: TrainingState,
+    batch: Batch,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    *,
+    step: int,
+    lr: float,
+) -> tuple[float, int]:
+    """One optimiser step; returns the batch's loss and the number classified rightly before it.
+
+    Where the loss is not finite nothing is changed.
+    """
+    setting = known_setting(recipe.setting)
+    images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
+    labels = torch.as_tensor(batch.labels).to(recipe.device)
+    set_lr(state.optimiser, lr)
+    state.optimiser.zero_grad()
+    with steady_step(recipe.seed, step, torch.as_tensor(batch.ids.view(np.int64))):
+        logits = logits_of(state.module, images, setting, len(preprocessing.classes))
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        value = loss.item()
+        if not math.isfinite(value):
+            return value, 0
+        loss.backward()
+    if recipe.clip:
+        nn.utils.clip_grad_norm_(state.module.parameters(), recipe.clip)
+    state.optimiser.step()
+    if state.average is not None:
+        update_average(state.average, state.module, recipe.ema, step)
+    return value, int((logits.detach().argmax(dim=1) == labels).sum())
+
+
+def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
+    """``RunError`` where the data are other than the run's; a notice where versions are."""
+    info = RunInfo.load(folder.paths.info)
+    known = info.data.get("fingerprint")
+    if known != dataset.fingerprint:
+        raise RunError(
+            f"{folder.path}: was started on other data (fingerprint {known}, now "
+            f"{dataset.fingerprint}); give it the same images, or start anew with another --out"
+        )
+    now = versions()
+    for name, then in info.versions.items():
+        if now.get(name) != then:
+            yield Notice(
+                text=f"the run was started with {name} {then} and goes on with {now.get(name)}: "
+                "its bits may differ from an uninterrupted run's"
+            )
+
+
+def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None:
+    """Write a checkpoint; the records that it counts reach the disk first."""
+    metrics.sync()
+    save_checkpoint(folder.paths.checkpoints, state.checkpoint(metrics.length))
+
+
+def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> Interrupted:
+    """Save, and say where and how to go on."""
+    _save(state, metrics, folder)
+    return Interrupted(
+        f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"
+    )
+
+
+def _finite(module: nn.Module) -> bool:
+    """Whether every parameter and floating-point buffer is finite."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
+
+
+def _diverged(
+    folder: RunFolder, what: str, step: int, epoch: int, lr: float, ids: NDArray[np.uint64]
+) -> Diverged:
+    """Write diverged.json with every sample id of the batch; the message shows the first few."""
+    names = [f"{int(word):016x}" for word in ids]
+    facts = {"what": what, "epoch": epoch, "step": step, "lr": lr, "ids": names}
+    atomic_write(folder.paths.diverged, (json.dumps(facts, indent=1) + "\n").encode())
+    found = newest(folder.paths.checkpoints)
+    kept = f"the last good checkpoint is {found.path}" if found else "no epoch had ended before"
+    rest = f" … ({len(names)} in {folder.paths.diverged})" if names[4:] else ""
+    return Diverged(
+        f"{what} at step {step} (epoch {epoch}, lr {lr:.3g}; sample ids {', '.join(names[:4])}"
+        f"{rest}); {kept}; start anew with a lower --lr, or with clip = 1 in the recipe"
+    )

@@ -1,0 +1,105 @@
+"""Optimisers: which parameters decay, and their state as tensors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import RunError
+from striate.training.recipe import Recipe
+
+_NORMS = (
+    nn.modules.batchnorm._NormBase,  # pyright: ignore[reportPrivateUsage] # batch and instance norms have no public base
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+)
+
+
+def decays(module: nn.Module) -> dict[str, bool]:
+    """Whether weight decay applies, for each trained parameter by name (shared ones once).
+
+    Not to norms, not to biases, nor to any other parameter of fewer than two dimensions (scales,
+    class tokens): pulling those to zero changes what the network computes without simplifying it
+    (Goyal et al. 2017, section 5.1; He et al. 2019, section 4.2).
+    """
+    exempt = {
+        id(parameter)
+        for part in module.modules()
+        for name, parameter in part.named_parameters(recurse=False)
+        if isinstance(part, _NORMS) or name == "bias" or parameter.dim() < 2
+    }
+    return {
+        name: id(parameter) not in exempt
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over ``module``'s trained parameters, in two groups: decayed or not.
+
+    AdamW's second beta is 0.999 and its epsilon 1e-8, as in its paper.
+    """
+    parameters = dict(module.named_parameters())
+    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for name, decayed in decays(module).items():
+        groups[decayed].append(parameters[name])
+    options = [
+        {"params": members, "weight_decay": recipe.weight_decay if decayed else 0.0}
+        for decayed, members in groups.items()
+        if members
+    ]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(options, lr=recipe.lr, betas=(recipe.momentum, 0.999))
+    return torch.optim.SGD(
+        options, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
+    )
+
+
+def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Apply ``lr`` to every group from the next step on."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's tensors, named ``number of the parameter/name``."""
+    state = cast(dict[int, dict[str, Any]], optimiser.state_dict()["state"])
+    return {
+        f"{number}/{name}": value
+        for number, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def put_optimiser_state(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Give the optimiser back what ``optimiser_state`` took, laid out as its parameters are.
+
+    Raises ``RunError`` where a number or shape does not fit.
+    """
+    parameters = [
+        p for group in optimiser.param_groups for p in cast(list[Tensor], group["params"])
+    ]
+    optimiser.state.clear()
+    for key, value in state.items():
+        number, _, name = key.partition("/")
+        if int(number) >= len(parameters):
+            raise RunError(f"optimiser state {key}: the network has no such parameter")
+        parameter = parameters[int(number)]
+        if value.dim() == 0:
+            own = value.clone()  # a step counter, which stays on the CPU
+        elif value.shape == parameter.shape:
+            own = torch.empty_like(parameter, memory_format=torch.preserve_format)
+            own.requires_grad_(False).copy_(value)
+        else:
+            raise RunError(
+                f"optimiser state {key}: is {tuple(value.shape)} for a parameter of "
+                f"{tuple(parameter.shape)}"
+            )
+        optimiser.state[parameter][name] = own

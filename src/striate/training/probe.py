@@ -1,0 +1,221 @@
+"""Which arithmetic and memory order trains this network fastest on this machine, measured.
+
+A few whole training steps (forward, backward, optimiser) of copies of the real network are timed
+in each candidate setting, in turns (A B C D A B C D …, so that a machine that slows down slows
+all), and the median of each is taken.  A candidate must agree with fp32 on the same batch: in the
+loss, and in the gradient over all parameters.
+
+Tolerances.  ``fp32-channels-last`` computes the same sums in another order: 1 %, since a deep
+network with batch norm enlarges rounding by some powers of ten.  ``bf16`` keeps 8 bits of each
+factor, an error of up to 2⁻⁸ each, which through tens of layers adds up to some percent: a
+quarter of the gradient's length.  Two batches' gradients differ by about their whole length or
+more, so an error of a quarter hides in the noise that SGD lives with anyway, where a broken
+kernel or an overflow is off by the whole length.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from striate.records import ProbeResult
+from striate.runs import SETTINGS, Setting, logits_of, place
+from striate.training.memo import Probe, recall, remember, signature
+from striate.training.optimiser import make_optimiser
+from striate.training.recipe import Recipe
+from striate.training.steady import steady_process, steady_step
+
+_DROPOUTS = nn.modules.dropout._DropoutNd  # pyright: ignore[reportPrivateUsage] # no public base
+
+MARGIN = 1.10
+"""How much faster than fp32 another setting must be to be taken: less is within the noise."""
+
+HOPELESS = 4.0
+"""A candidate whose first step takes this many times the fastest's is not timed further."""
+
+TOLERANCE: dict[Setting, float] = {
+    "fp32": 0.0,
+    "fp32-channels-last": 0.01,
+    "bf16": 0.25,
+    "bf16-channels-last": 0.25,
+}
+"""Allowed relative deviation of loss and of gradient from fp32; the reasons are above."""
+
+
+def probe(
+    module: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    classes: int,
+    candidates: Sequence[Setting] = SETTINGS,
+    fresh: bool = False,
+    rounds: int = 5,
+    budget: float = 20.0,
+) -> Probe:
+    """Measure ``candidates`` on ``module``, or recall an earlier measurement of the same job.
+
+    ``images``: (N, C, H, W) float32 as the network gets them, N the recipe's batch size.
+    ``labels``: (N,) int64.  ``fresh`` measures again.  Each candidate is timed ``rounds`` times,
+    fewer where ``budget`` seconds would be exceeded, but at least once after a first untimed
+    step.  A single candidate is measured too: its speed is needed to plan by minutes.  ``module``
+    and the random generators are left as they were.
+    """
+    threads = recipe.threads or torch.get_num_threads()
+    key = signature(module, images.shape, recipe, threads=threads, candidates=candidates)
+    known = None if fresh else recall(key)
+    if known is not None:
+        return known
+    batch = images.to(recipe.device), labels.to(recipe.device)
+    reason = None
+    if recipe.deterministic:
+        reason = _why_nondeterministic(module, batch, classes, recipe, threads)
+    with steady_process(threads=threads, deterministic=recipe.deterministic and reason is None):
+        reference = _gradient(module, batch, classes, "fp32", recipe)
+        deviations: dict[Setting, float] = {
+            setting: _deviation(reference, _gradient(module, batch, classes, setting, recipe))
+            for setting in candidates
+        }
+        seconds = _time(module, batch, classes, recipe, candidates, rounds, budget)
+    speeds: dict[Setting, float] = {
+        setting: len(images) / seconds[setting] for setting in candidates
+    }
+    chosen = choose(speeds, deviations)
+    results = tuple(
+        ProbeResult(
+            setting=setting,
+            images_per_second=speeds[setting],
+            deviation=deviations[setting],
+            tolerance=TOLERANCE[setting],
+            agrees=deviations[setting] <= TOLERANCE[setting],
+            chosen=setting == chosen,
+        )
+        for setting in candidates
+    )
+    measured = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    probed = Probe(results=results, measured=measured, nondeterministic=reason)
+    remember(key, probed)
+    return probed
+
+
+def choose(speeds: dict[Setting, float], deviations: dict[Setting, float]) -> Setting:
+    """The fastest setting that agrees; fp32 unless that is ``MARGIN`` times as fast.
+
+    >>> choose({"fp32": 100, "bf16": 105}, {"fp32": 0, "bf16": 0.02})
+    'fp32'
+    >>> choose({"fp32": 100, "bf16": 300}, {"fp32": 0, "bf16": 0.9})
+    'fp32'
+    >>> choose({"fp32": 100, "bf16": 300}, {"fp32": 0, "bf16": 0.02})
+    'bf16'
+    """
+    agreeing: list[Setting] = [
+        setting for setting in speeds if deviations[setting] <= TOLERANCE[setting]
+    ]
+    if not agreeing:  # only where fp32 was no candidate: a setting that was asked for is taken
+        return next(iter(speeds))
+    best = max(agreeing, key=lambda setting: speeds[setting])
+    if "fp32" in agreeing and speeds[best] < MARGIN * speeds["fp32"]:
+        return "fp32"
+    return best
+
+
+def _copy_of(module: nn.Module, setting: Setting, recipe: Recipe) -> nn.Module:
+    return place(copy.deepcopy(module), setting, recipe.device).train()
+
+
+def _loss(
+    module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, setting: Setting
+) -> Tensor:
+    images, labels = batch
+    with steady_step(0, 1, torch.arange(len(images))):
+        return F.cross_entropy(logits_of(module, images, setting, classes), labels)
+
+
+def _gradient(
+    module: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    classes: int,
+    setting: Setting,
+    recipe: Recipe,
+) -> tuple[float, Tensor]:
+    """The loss, and the gradient over all parameters as one vector, without torch's dropout.
+
+    Batch norm is in training mode, as it is when the steps are taken.  ``nn.Dropout`` is left out:
+    its mask would be another in another memory order.
+    """
+    own = _copy_of(module, setting, recipe)
+    for part in own.modules():
+        if isinstance(part, _DROPOUTS):
+            part.eval()
+    loss = _loss(own, batch, classes, setting)
+    loss.backward()
+    gradients = (parameter.grad for parameter in own.parameters())
+    parts: list[Tensor] = [g.float().reshape(-1) for g in gradients if g is not None]
+    return loss.item(), torch.cat(parts)
+
+
+def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
+    """The greater of the relative differences of loss and gradient (their norms); inf for NaN."""
+    loss = abs(other[0] - reference[0]) / max(abs(reference[0]), 1e-12)
+    gradient = float((other[1] - reference[1]).norm() / reference[1].norm().clamp_min(1e-30))
+    return max(loss, gradient) if math.isfinite(loss + gradient) else math.inf
+
+
+def _time(
+    module: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    classes: int,
+    recipe: Recipe,
+    candidates: Sequence[Setting],
+    rounds: int,
+    budget: float,
+) -> dict[Setting, float]:
+    """Median seconds of a training step in each candidate, taken in turns."""
+    nets = {setting: _copy_of(module, setting, recipe) for setting in candidates}
+    optimisers = {setting: make_optimiser(net, recipe) for setting, net in nets.items()}
+
+    def step(setting: Setting) -> float:
+        started = time.perf_counter()
+        optimisers[setting].zero_grad()
+        loss = _loss(nets[setting], batch, classes, setting)
+        loss.backward()
+        optimisers[setting].step()
+        loss.item()  # a GPU is done only now
+        if recipe.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    first = {setting: step(setting) for setting in candidates}  # makes kernels, fills caches
+    fastest = min(first.values())
+    running: list[Setting] = [
+        setting for setting in candidates if first[setting] <= HOPELESS * fastest
+    ]
+    times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
+    times.update({setting: [first[setting]] for setting in candidates if setting not in running})
+    cost = sum(first[setting] for setting in running)
+    for _ in range(max(1, min(rounds, math.floor(budget / cost) - 1))):
+        for setting in running:
+            times[setting].append(step(setting))
+    return {setting: statistics.median(measured) for setting, measured in times.items()}
+
+
+def _why_nondeterministic(
+    module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, recipe: Recipe, threads: int
+) -> str | None:
+    """Torch's own words on the operation that has no deterministic implementation, if there is."""
+    try:
+        with steady_process(threads=threads, deterministic=True):
+            _gradient(module, batch, classes, "fp32", recipe)
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        return str(error).split(". ")[0]
+    return None

@@ -1,0 +1,197 @@
+"""A recipe: every training setting as one frozen value, in TOML both ways.
+
+Before step 1 a recipe is frozen (``freeze`` in ``training.plan``): what depends on the clock or
+the machine (``setting``, ``threads``, ``decoder``, ``steps``, ``versions``) is decided once and
+written into the run's recipe.toml, and a resumed run reads it from there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from striate.data import Augment
+from striate.errors import RecipeError, choices
+from striate.runs import Setting
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Natural = Annotated[int, Field(ge=0, le=2**31)]
+Positive = Annotated[int, Field(ge=1, le=2**31)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class AugmentPart(_Part):
+    """What is done to training images, by chance keyed on (seed, epoch, sample id)."""
+
+    flip: bool = False
+    """Mirror half of the images left to right: only where a mirrored image is of the same class."""
+    translate: Natural = 0
+    """Shift by up to this many pixels along each axis; what comes in is the border's padding."""
+    cutout: Natural = 0
+    """Side in pixels of a square that is covered (DeVries and Taylor 2017); 0 for none."""
+    crop: bool = False
+    """Random resized crop (Szegedy et al. 2015), for images larger than the network's input."""
+
+    def to_augment(self) -> Augment:
+        """The same choices as the data room takes them."""
+        return Augment(flip=self.flip, translate=self.translate, cutout=self.cutout, crop=self.crop)
+
+
+class Recipe(_Part):
+    """Training settings.  Defaults for a data set come from ``default_recipe``."""
+
+    seed: Natural = 0
+    """Of weights, order, augmentation and dropout."""
+    epochs: Positive = 30
+    """Passes over the training split; with ``minutes`` the plan decides and writes it here."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time budget of training, validation included; it decides the number of steps."""
+    batch_size: Positive = 128
+    """Images a step, at most: an epoch's batches differ in size by at most one."""
+
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov momentum, or AdamW (Loshchilov and Hutter 2019)."""
+    lr: Annotated[float, Field(gt=0)] = 0.1
+    """Highest learning rate."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of SGD; AdamW's first beta."""
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """Of weights of two dimensions or more; never of norms and biases."""
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the rate falls to zero after the warm-up."""
+    warmup: Share = 0.1
+    """Share of all steps in which the rate rises linearly from zero."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread evenly over all classes (Szegedy et al. 2016)."""
+    clip: Annotated[float, Field(gt=0)] | None = None
+    """Longest gradient, in the Euclidean norm over all parameters; none for no limit."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay a step of the averaged weights that are then evaluated and kept; 0 for none."""
+
+    augment: AugmentPart = AugmentPart()
+
+    setting: Setting | Literal["auto"] = "auto"
+    """Arithmetic and memory order; ``auto`` lets the probe choose."""
+    device: str = "cpu"
+    """Where the network runs: cpu, cuda, cuda:1, mps."""
+    threads: Natural = 0
+    """CPU threads of one operation; 0 for torch's own choice."""
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Loader processes; the batches are the same with any number."""
+    decoder: Literal["auto", "none", "pillow", "simplejpeg"] = "auto"
+    """Who decodes JPEG: the decoders round differently, so the choice belongs to the run;
+    none for data that holds no files."""
+    deterministic: bool = True
+    """Use only operations that give the same bits each time; an error names one that cannot."""
+
+    steps: Positive | None = None
+    """All optimiser steps; written by ``freeze``.  The last epoch may be cut short by it."""
+    versions: dict[str, str] = {}
+    """What the run was started with; written by ``freeze``."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Recipe:
+        if self.optimiser == "adamw" and self.lr > 1:
+            raise ValueError(f"lr = {self.lr} is no rate for adamw; 0.001 is usual")
+        return self
+
+    @property
+    def frozen(self) -> bool:
+        """Whether everything that depends on clock or machine has been decided."""
+        return (
+            self.steps is not None
+            and self.setting != "auto"
+            and self.threads > 0
+            and self.decoder != "auto"
+        )
+
+    def with_(self, changes: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+        """The recipe with ``changes``, checked; ``augment.flip`` and its like reach inside.
+
+        ``RecipeError`` begins with ``where`` and names the key, the value and the choices.
+        """
+        data = self.model_dump(exclude_defaults=True)
+        for key, value in changes.items():
+            outer, _, inner = key.partition(".")
+            if inner and outer == "augment":
+                data["augment"] = {**data.get("augment", {}), inner: value}
+            else:
+                data[key] = value
+        return from_dict(data, where=where)
+
+
+def from_dict(data: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+    """A Recipe from plain data; ``RecipeError`` of one line begins with ``where``."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as problem:
+        raise RecipeError(f"{where}: {_complaint(problem)}") from None
+
+
+def from_toml(text: str, *, where: str = "recipe.toml") -> Recipe:
+    """A Recipe from TOML text; ``RecipeError`` of one line begins with ``where``."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise RecipeError(f"{where}: not valid TOML: {problem}") from None
+    return from_dict(data, where=where)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """A Recipe from a TOML file; ``RecipeError`` if it is missing, unreadable or invalid."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
+        raise RecipeError(f"{path}: cannot be read ({reason}); give a recipe's TOML") from None
+    return from_toml(text, where=str(path))
+
+
+def to_toml(recipe: Recipe) -> str:
+    """TOML text of every key that is set, so that no later default changes a stored recipe."""
+    document = tomlkit.document()
+    data = recipe.model_dump(mode="json", exclude_none=True)
+    tables = {key: data.pop(key) for key in ("augment", "versions")}
+    for key, value in data.items():
+        document.add(key, value)
+    for key, table in tables.items():
+        if table:
+            document.add(tomlkit.nl())
+            document.add(key, tomlkit.item(table))
+    return tomlkit.dumps(document)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a recipe's TOML, every key described; for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Recipe.model_json_schema(),
+        "title": "striate recipe",
+    }
+
+
+def _complaint(problem: ValidationError) -> str:
+    """The most telling error in one line: an unknown key first, then the first that was found."""
+    errors = problem.errors(include_url=False)
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    loc = [str(key) for key in first["loc"] if isinstance(key, str)]
+    if first["type"] == "extra_forbidden":
+        part = AugmentPart if loc[:-1] == ["augment"] else Recipe
+        said = f"unknown key {'.'.join(loc)!r}; {choices(loc[-1], part.model_fields)}"
+    elif first["type"] == "value_error":
+        said = str(first.get("ctx", {}).get("error"))
+    else:
+        message = first["msg"].removeprefix("Input ")
+        said = f"{'.'.join(loc)} = {first['input']!r} {message}"
+    return said + more

@@ -1,0 +1,119 @@
+"""What a training carries from step to step, and its way into a checkpoint and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from striate.runs import Checkpoint, put_state, state_of
+from striate.training.average import average_of
+from striate.training.optimiser import make_optimiser, optimiser_state, put_optimiser_state
+from striate.training.recipe import Recipe
+
+
+@dataclass(kw_only=True)
+class Sums:
+    """Over the samples of the current epoch so far; ``seconds`` of its steps alone."""
+
+    loss: float = 0.0
+    right: int = 0
+    images: int = 0
+    seconds: float = 0.0
+
+    def add(self, *, loss: float, right: int, images: int, seconds: float) -> None:
+        """Count one step; ``loss`` is the mean over its batch."""
+        self.loss += loss * images
+        self.right += right
+        self.images += images
+        self.seconds += seconds
+
+
+@dataclass(kw_only=True)
+class Best:
+    """The weights with the highest validation accuracy so far; among equals the lowest loss."""
+
+    accuracy: float = -1.0
+    loss: float = math.inf
+    epoch: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def offer(self, module: nn.Module, *, accuracy: float, loss: float, epoch: int) -> bool:
+        """Keep a copy of ``module``'s weights if they are better; says whether they are."""
+        if (accuracy, -loss) <= (self.accuracy, -self.loss):
+            return False
+        self.accuracy, self.loss, self.epoch = accuracy, loss, epoch
+        self.weights = {name: tensor.clone() for name, tensor in state_of(module).items()}
+        return True
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """``step`` optimiser steps are done; ``seconds`` is the wall time they and validation took."""
+
+    module: nn.Module
+    average: nn.Module | None
+    optimiser: Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    sums: Sums = field(default_factory=Sums)
+    best: Best = field(default_factory=Best)
+
+    @classmethod
+    def fresh(cls, module: nn.Module, recipe: Recipe) -> TrainingState:
+        """The state before step 1.  ``module`` lies where it will be trained."""
+        return cls(
+            module=module,
+            average=average_of(module) if recipe.ema else None,
+            optimiser=make_optimiser(module, recipe),
+        )
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is evaluated and kept: the average where there is one."""
+        return self.module if self.average is None else self.average
+
+    def keep_best(self) -> nn.Module:
+        """Put the kept weights (the best, or the last where none were judged) into ``module``."""
+        weights = self.best.weights or state_of(self.judged)
+        put_state(self.module, weights, where="the kept weights")
+        return self.module.eval()
+
+    def checkpoint(self, metrics_bytes: int) -> Checkpoint:
+        """Everything above as tensors and plain values."""
+        parts = {
+            "module": state_of(self.module),
+            "average": state_of(self.average) if self.average else {},
+            "optimiser": optimiser_state(self.optimiser),
+            "best": self.best.weights,
+        }
+        return Checkpoint(
+            step=self.step,
+            tensors={f"{part}/{name}": t for part, own in parts.items() for name, t in own.items()},
+            facts={
+                "seconds": self.seconds,
+                "metrics_bytes": metrics_bytes,
+                "sums": vars(self.sums),
+                "best": {
+                    "accuracy": self.best.accuracy,
+                    "loss": self.best.loss,
+                    "epoch": self.best.epoch,
+                },
+            },
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> int:
+        """Go back to ``checkpoint``; returns the length of metrics.jsonl when it was written."""
+        where = f"the checkpoint after step {checkpoint.step}"
+        put_state(self.module, checkpoint.part("module"), where=where)
+        if self.average is not None:
+            put_state(self.average, checkpoint.part("average"), where=where)
+        put_optimiser_state(self.optimiser, checkpoint.part("optimiser"))
+        facts = checkpoint.facts
+        self.step = checkpoint.step
+        self.seconds = facts["seconds"]
+        self.sums = Sums(**facts["sums"])
+        self.best = Best(**facts["best"], weights=checkpoint.part("best"))
+        return facts["metrics_bytes"]
