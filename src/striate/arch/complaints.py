@@ -39,9 +39,9 @@ def complaint(problem: ValidationError) -> str:
     found = problem.errors(include_url=False)
     # A list is also called too short when its rows are wrong; the rows' own errors are the cause.
     errors = [error for error in found if not any(_inside(other, error) for other in found)]
-    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return _line(first) + more
+    errors.sort(key=lambda error: error["type"] != "extra_forbidden")
+    lines = list(dict.fromkeys(map(_line, errors)))
+    return lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "")
 
 
 def _inside(inner: ErrorDetails, outer: ErrorDetails) -> bool:
@@ -59,6 +59,10 @@ def _line(error: ErrorDetails) -> str:
         if len(loc) == 1 and kind == "missing":
             return "missing key 'image'; write image = [channels, height, width]"
         return f"image: {_shown(value)} is not three numbers; write [channels, height, width]"
+    if loc == ("stages",) and kind == "too_short":
+        return "stages: [] has too few; write at least one [[stages]] table"
+    if kind == "string_too_short":
+        return _at(loc, f"{_shown(value)} is empty")
     if kind == "missing":
         return _at(loc[:-1], f"missing key {str(loc[-1])!r}")
     if kind == "value_error":
@@ -70,7 +74,9 @@ def _line(error: ErrorDetails) -> str:
         return _at(loc, f"{_shown(value)} is not {_KINDS[kind]}")
     if kind in _BOUNDS:
         key, text = _BOUNDS[kind]
-        return _at(loc, f"{_shown(value)} {text.format(limits[key])}")
+        limit = limits[key]
+        said = text.format(f"{limit:g}" if isinstance(limit, float) else limit)
+        return _at(loc, f"{_shown(value)} {said}")
     return _at(loc, f"{_shown(value)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
 
 

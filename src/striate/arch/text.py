@@ -39,6 +39,12 @@ def from_toml(text: str, *, where: str = "TOML") -> Arch:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ArchError(f"{where}: not valid TOML: {problem}") from None
+    except ValueError:  # Python's limit on the digits of an integer
+        raise ArchError(
+            f"{where}: not valid TOML: a number of more digits than can be read"
+        ) from None
+    except RecursionError:
+        raise ArchError(f"{where}: not valid TOML: nested too deep") from None
     return from_dict(data, where=where)
 
 

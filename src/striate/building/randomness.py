@@ -26,10 +26,14 @@ from striate.errors import StriateError
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What a draw inside the network depends on, besides its purpose; ``ids`` is (N,) int64."""
+    """What a draw inside the network depends on, besides its purpose; all int64.
 
-    seed: int
-    step: int
+    ``seed`` and ``step`` are 0-d tensors and no numbers, so that a compiled network is compiled
+    once and not once for each step.  ``ids`` is (N,).
+    """
+
+    seed: Tensor
+    step: Tensor
     ids: Tensor
 
 
@@ -49,7 +53,7 @@ def keyed_step(seed: int, step: int, ids: Tensor) -> Generator[None]:
             f"keyed_step takes ids as (N,) int64, not {tuple(ids.shape)} {ids.dtype}; "
             "view uint64 ids as int64"
         )
-    _keys.append(Key(seed=seed, step=step, ids=ids))
+    _keys.append(Key(seed=_word(seed), step=_word(step), ids=ids))
     try:
         yield
     finally:
@@ -61,17 +65,24 @@ def current_key() -> Key | None:
     return _keys[-1] if _keys else None
 
 
-def sample_bits(key: Key, purpose: str, count: int, device: torch.device) -> Tensor:
-    """(N, count) int64: the words ``keyed.bits(seed, purpose, step, ids[:, None], 0…count-1)``."""
-    start = _signed(int(keyed.bits(key.seed, purpose, key.step)))
-    ids = key.ids.to(device)
-    words = _mix(_mix(ids) ^ start)
+def purpose_word(purpose: str) -> int:
+    """The int64 a purpose is known by: ``keyed.purpose_word``'s bits."""
+    return _signed(keyed.purpose_word(purpose))
+
+
+def sample_bits(key: Key, word: int, count: int, device: torch.device) -> Tensor:
+    """(N, count) int64: the words of ``keyed.bits(seed, purpose, step, ids[:, None], 0…count-1)``.
+
+    ``word`` is the purpose's, by ``purpose_word``.
+    """
+    step = _mix(_mix(key.seed ^ word) ^ _mix(key.step))
+    samples = _mix(step.to(device) ^ _mix(key.ids.to(device)))
     places = _mix(torch.arange(count, dtype=torch.int64, device=device))
-    return _mix(words[:, None] ^ places[None, :])
+    return _mix(samples[:, None] ^ places[None, :])
 
 
 def keep_mask(
-    key: Key, purpose: str, shape: Sequence[int], drop: float, device: torch.device
+    key: Key, word: int, shape: Sequence[int], drop: float, device: torch.device
 ) -> Tensor:
     """Booleans of ``shape``, (N, …): False with probability ``drop``, for each element alone.
 
@@ -80,12 +91,15 @@ def keep_mask(
     """
     if shape[0] != len(key.ids):
         raise StriateError(
-            f"{purpose}: a batch of {shape[0]} met keyed_step's {len(key.ids)} ids; "
-            "give it one id per sample"
+            f"a batch of {shape[0]} met keyed_step's {len(key.ids)} ids; give one id per sample"
         )
-    words = sample_bits(key, purpose, math.prod(shape[1:]), device)
+    words = sample_bits(key, word, math.prod(shape[1:]), device)
     threshold = math.ceil(drop * 2.0**53)
     return (_shift(words, 11) >= threshold).reshape(tuple(shape))
+
+
+def _word(number: int) -> Tensor:
+    return torch.tensor(_signed(number & (1 << 64) - 1), dtype=torch.int64, device="cpu")
 
 
 def _mix(words: Tensor) -> Tensor:

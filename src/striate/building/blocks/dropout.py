@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.building.randomness import current_key, keep_mask
+from striate.building.randomness import current_key, keep_mask, purpose_word
 
 
 class Dropout(nn.Module):
@@ -21,6 +21,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.drop = drop
         self.purpose = f"dropout:{purpose}"
+        self.word = purpose_word(self.purpose)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.drop == 0:
@@ -28,7 +29,7 @@ class Dropout(nn.Module):
         key = current_key()
         if key is None:
             return F.dropout(x, self.drop, training=True)
-        keep = keep_mask(key, self.purpose, x.shape, self.drop, x.device)
+        keep = keep_mask(key, self.word, x.shape, self.drop, x.device)
         return torch.where(keep, x / (1 - self.drop), 0.0)
 
     def extra_repr(self) -> str:
