@@ -16,14 +16,14 @@ from striate.checking.rule import Rule, RuleFile
 from striate.errors import InputError, choices
 from striate.records import Finding, Trace
 
-RULES = "striate.checking.rules"
+# The folder of rules, imported before the function of that name can be shadowed by it.
+_FOLDER = import_module("striate.checking.rules")
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule, by code.  A rule is any module of ``striate.checking.rules``."""
-    folder = import_module(RULES).__path__  # by name: `striate.checking.rules` is this function too
-    found = [_load(f"{RULES}.{info.name}") for info in iter_modules(folder)]
+    found = [_load(f"{_FOLDER.__name__}.{info.name}") for info in iter_modules(_FOLDER.__path__)]
     return tuple(sorted(found, key=lambda rule: rule.code))
 
 
