@@ -45,6 +45,7 @@ def talk(*, as_json: bool, quiet: bool = False) -> Talk:
 
 
 def error_console() -> Console:
+    """Where the last line of a failing command goes: stderr, never wrapped."""
     return Console(stderr=True, theme=_THEME, highlight=False, soft_wrap=True)
 
 

@@ -11,10 +11,13 @@ from striate.cli.console import count, plain_table, size
 from striate.records import Field, Layer, Trace
 
 _POINTWISE = frozenset(
-    "batch_norm layer_norm group_norm instance_norm relu gelu silu sigmoid tanh hardswish "
-    "hardsigmoid leaky_relu elu softmax dropout mul div sub identity to contiguous clone "
-    "view reshape flatten permute transpose getitem select slice squeeze unsqueeze expand "
-    "detach alias pad".split()
+    (
+        "batch_norm", "layer_norm", "group_norm", "instance_norm", "relu", "gelu", "silu",
+        "sigmoid", "tanh", "hardswish", "hardsigmoid", "leaky_relu", "elu", "softmax", "dropout",
+        "mul", "div", "sub", "identity", "to", "contiguous", "clone", "view", "reshape",
+        "flatten", "permute", "transpose", "getitem", "select", "slice", "squeeze", "unsqueeze",
+        "expand", "detach", "alias", "pad",
+    )
 )  # fmt: skip
 
 
@@ -94,7 +97,8 @@ def totals_line(trace: Trace) -> str:
 def trouble(trace: Trace) -> Iterator[str]:
     """Lines about what could not be traced."""
     if trace.unknown:
-        yield f"[bad]not understood:[/] {escape(', '.join(trace.unknown))}; their cost is not counted"
+        names = escape(", ".join(trace.unknown))
+        yield f"[bad]not understood:[/] {names}; their cost is not counted"
     if trace.failure is not None:
         failure = trace.failure
         shapes = " and ".join("×".join(map(str, shape)) for shape in failure.shapes)

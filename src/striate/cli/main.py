@@ -43,7 +43,7 @@ app.command("conv", rich_help_panel="Learn")(conv.command)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"striate {__version__}")
+        sys.stdout.write(f"striate {__version__}\n")
         raise typer.Exit
 
 

@@ -52,8 +52,7 @@ def _thumbnail(image: NDArray[np.integer], scale: float, most: int = 24) -> NDAr
     side = min(most, max(height, width))
     rows = max(2, round(height * side / max(height, width)) // 2 * 2)
     columns = max(1, round(width * side / max(height, width)))
-    picked = grid[np.arange(rows) * height // rows][:, np.arange(columns) * width // columns]
-    return picked
+    return grid[np.arange(rows) * height // rows][:, np.arange(columns) * width // columns]
 
 
 def _rgb(pixel: NDArray[np.uint8]) -> str:

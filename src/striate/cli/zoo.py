@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def command(
                 {"striate": 1, "arch": arch.model_dump(mode="json", exclude_defaults=True)}
             )
         else:
-            print(to_toml(arch), end="")
+            sys.stdout.write(to_toml(arch))
         return
     costs = zoo_costs()
     out.document(

@@ -40,8 +40,6 @@ def conv(
 
     The PNG goes to ``out``, by default ``NAME.KERNEL.png`` beside the image.
     """
-    from striate.runs.atomic import atomic_write
-
     found = read_kernel(kernel)
     pixels = example_image() if image is None else read_pixels(image)
     result = convolve(
@@ -61,6 +59,8 @@ def conv(
             raise OutputError(f"{out}: exists already; name another file with --out")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: the feature map is written as PNG; end the name in .png")
+    from striate.runs.atomic import atomic_write  # loads torch, which the example does without
+
     grey = to_grey(result.output)
     atomic_write(out, _png(grey.pixels))
     return ConvResult(mechanics=result, kernel=found, picture=out, grey=grey)

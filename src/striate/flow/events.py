@@ -1,0 +1,121 @@
+"""What ``fit`` may be asked, and what it tells while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from striate.data import BadImages, Dataset, Fit
+from striate.records import EpochRecord, Evaluation, Finding, Run, StepRecord, Trace
+from striate.runs import Setting
+from striate.training import Notice, Probe, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """What a user may ask of ``fit``; None leaves a choice to striate.
+
+    ``arch``: ``auto`` or a TARGET.  ``image``: ``3x32x32`` or ``32x32``.  ``out``: the run's
+    folder, which must not hold anything.  ``resume``: the folder of a run to go on with; its own
+    data, network and recipe are used, and nothing else may be asked.  ``recipe``: a TOML file
+    whose keys replace the defaults.  ``reprobe``: measure the numeric settings again.
+    """
+
+    arch: str = "auto"
+    image: str | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    batch: int | None = None
+    lr: float | None = None
+    flip: bool | None = None
+    recipe: Path | None = None
+    seed: int = 0
+    workers: int = 0
+    threads: int | None = None
+    setting: Setting | Literal["auto"] = "auto"
+    reprobe: bool = False
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    out: Path | None = None
+    resume: Path | None = None
+    fit: Fit = "crop"
+    bad_images: BadImages = "error"
+    group: str | None = None
+    val: float = 0.1
+    test: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReady:
+    """The images, and where they came from."""
+
+    dataset: Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkReady:
+    """The network: its name, why it was chosen (None where the user named it), its trace."""
+
+    name: str
+    why: str | None
+    trace: Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What the linter says of it."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probing:
+    """The numeric settings are about to be measured; ``reasons`` explain the recipe's defaults."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """Measured settings, and the choice."""
+
+    probe: Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training begins: the frozen recipe, and the expected seconds where they are known."""
+
+    recipe: Recipe
+    folder: Path
+    seconds: float | None
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """How the kept weights do on the test split."""
+
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The run is complete."""
+
+    run: Run
+
+
+Event = (
+    DataReady
+    | NetworkReady
+    | Checked
+    | Probing
+    | Probed
+    | Training
+    | StepRecord
+    | EpochRecord
+    | Notice
+    | Evaluated
+    | Finished
+)

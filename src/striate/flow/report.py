@@ -1,0 +1,118 @@
+"""A finished training becomes a page: evidence is gathered, facts are put in words, one file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from striate.data import Dataset
+from striate.records import (
+    EpochRecord,
+    Evaluation,
+    Finding,
+    ProbeResult,
+    Run,
+    StepRecord,
+    Trace,
+)
+from striate.reporting import DataFacts, ReportInput, RunFacts, render_report
+from striate.runs import Preprocessing, RunPaths, atomic_write, processor, versions
+from striate.seeing import look
+from striate.training import Recipe
+
+EXAMPLES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportParts:
+    """What a training leaves in hand."""
+
+    paths: RunPaths
+    run: Run
+    dataset: Dataset
+    module: nn.Module
+    trace: Trace
+    findings: Sequence[Finding]
+    evaluation: Evaluation
+    epochs: Sequence[EpochRecord]
+    steps: Sequence[StepRecord]
+    recipe: Recipe
+    probe: Sequence[ProbeResult]
+    command: str
+    why: str | None
+
+
+def write_report(parts: ReportParts) -> None:
+    """Look inside the network and write report.html."""
+    module = parts.module.to("cpu").eval()
+    evidence = look(module, parts.dataset, Preprocessing.of(parts.dataset), parts.evaluation)
+    page = render_report(
+        ReportInput(
+            run=_run_facts(parts),
+            data=data_facts(parts.dataset),
+            trace=parts.trace,
+            evaluation=parts.evaluation,
+            findings=parts.findings,
+            probe=parts.probe,
+            epochs=parts.epochs,
+            steps=parts.steps,
+            evidence=evidence,
+        )
+    )
+    atomic_write(parts.paths.report, page.encode())
+
+
+def data_facts(dataset: Dataset) -> DataFacts:
+    """What the page says about the images; the examples are the first of each class in turn."""
+    labels = dataset.train.labels
+    rounds = [np.flatnonzero(labels == number)[:EXAMPLES] for number in range(len(dataset.classes))]
+    picked = [
+        int(found[turn]) for turn in range(EXAMPLES) for found in rounds if turn < len(found)
+    ][:EXAMPLES]
+    chosen = np.array(picked, np.int64)
+    sizes = dataset.sizes
+    return DataFacts(
+        name=dataset.name,
+        classes=dataset.classes,
+        image=dataset.image,
+        counts={split.name: len(split) for split in dataset.splits},
+        class_counts={
+            split.name: np.bincount(split.labels, minlength=len(dataset.classes)).tolist()
+            for split in dataset.splits
+        },
+        sizes=None
+        if sizes.uniform and sizes.least == dataset.image[1:]
+        else f"{'×'.join(map(str, sizes.least))} to {'×'.join(map(str, sizes.greatest))}",
+        pixel_range=(0.0, float(dataset.scale)),
+        scale=dataset.scale,
+        mean=dataset.mean,
+        std=dataset.std,
+        notes=dataset.notes,
+        examples=dataset.train.pixels(chosen),
+        example_labels=labels[chosen].tolist(),
+    )
+
+
+def _run_facts(parts: ReportParts) -> RunFacts:
+    paths = parts.paths
+    shown = (paths.recipe, paths.arch if paths.arch.exists() else paths.target)
+    return RunFacts(
+        name=paths.path.name,
+        arch=parts.run.arch,
+        command=parts.command,
+        seconds=parts.run.seconds,
+        setting=parts.run.setting,
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        why=parts.why,
+        hardware=f"{processor()}, {os.cpu_count()} cores"
+        if parts.recipe.device == "cpu"
+        else parts.recipe.device,
+        seed=parts.recipe.seed,
+        texts={path.name: path.read_text(encoding="utf-8") for path in shown},
+        versions=versions(),
+    )
