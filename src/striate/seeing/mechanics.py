@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError
 
-Numbers = NDArray[np.int64 | np.float64]
+Numbers = NDArray[Any]  # int64 or float64
 
 
 @dataclass(frozen=True, kw_only=True)

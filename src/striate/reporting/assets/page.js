@@ -1,0 +1,17 @@
+// Draw every chart in its place.  The page says when it is done: <html data-charts="drawn">.
+const places = [...document.querySelectorAll("script[data-chart]")];
+const options = {
+  mode: "vega-lite",
+  renderer: "svg",
+  actions: false,
+  defaultStyle: false,
+  ast: true, // expressions are interpreted, never compiled: no eval
+  tooltip: { disableDefaultStyle: true },
+};
+Promise.all(
+  places.map((place) =>
+    vegaEmbed(document.getElementById(place.dataset.chart), JSON.parse(place.textContent), options)
+  )
+).then(() => {
+  document.documentElement.dataset.charts = "drawn";
+});

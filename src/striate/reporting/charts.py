@@ -1,0 +1,236 @@
+"""Charts as Vega-Lite specifications, in the page's own colours.
+
+A colour is a CSS variable, so that one drawing serves light, dark and paper.  Nothing here is
+computed: numbers come from ``measures`` and the records.
+
+Comes in: records.  Goes out: specifications (plain dictionaries) ready for the page's script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from striate.records import EpochRecord, StepRecord
+from striate.reporting.measures import Bin, ClassScore, wilson
+
+ACCENT, INK, MUTED, LINE, PAPER = (
+    f"var(--{name})" for name in ("accent", "ink", "muted", "line", "paper")
+)
+Spec = dict[str, Any]
+Row = dict[str, Any]
+
+
+def loss_chart(epochs: Sequence[EpochRecord]) -> Spec:
+    """Training and validation loss by epoch."""
+    return _curves(
+        [(e.epoch, "training", e.train_loss) for e in epochs]
+        + [(e.epoch, "validation", e.val_loss) for e in epochs if e.val_loss is not None],
+        title="loss (nats)",
+        form=".3f",
+    )
+
+
+def accuracy_chart(epochs: Sequence[EpochRecord]) -> Spec:
+    """Training and validation accuracy by epoch."""
+    return _curves(
+        [(e.epoch, "training", e.train_accuracy) for e in epochs]
+        + [(e.epoch, "validation", e.val_accuracy) for e in epochs if e.val_accuracy is not None],
+        title="accuracy",
+        form=".1%",
+    )
+
+
+def _curves(points: list[tuple[int, str, float]], *, title: str, form: str) -> Spec:
+    """One line for training (quiet) and one for validation (the accent), each named at its end."""
+    rows: list[Row] = [{"epoch": e, "split": split, "value": value} for e, split, value in points]
+    ends: list[Row] = sorted(
+        (
+            max((row for row in rows if row["split"] == split), key=lambda row: row["epoch"])
+            for split in dict.fromkeys(row["split"] for row in rows)
+        ),
+        key=lambda row: row["value"],
+    )
+    x = alt.X(
+        "epoch:Q",
+        title="epoch",
+        axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        scale=alt.Scale(nice=False, zero=False),
+    )
+    y = alt.Y(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(zero=False, nice=False, padding=18),
+        axis=alt.Axis(format="%" if "%" in form else "~g"),
+    )
+    colour = alt.Color(
+        "split:N",
+        legend=None,
+        scale=alt.Scale(domain=["training", "validation"], range=[MUTED, ACCENT]),
+    )
+    tip = [
+        alt.Tooltip("split:N"),
+        alt.Tooltip("epoch:Q", format="d"),
+        alt.Tooltip("value:Q", title=title, format=form),
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y, color=colour)
+    near = alt.selection_point(
+        name="near", nearest=True, on="pointerover", fields=["epoch"], empty=False
+    )
+    points_at = base.mark_point(filled=True, size=40).encode(
+        opacity=alt.condition(near, alt.value(1), alt.value(1 if len(rows) <= 2 else 0)),
+        tooltip=tip,
+    )
+    # Each line's name stands at its end: the upper one's above it, the lower one's below.
+    named = [
+        alt.Chart(alt.Data(values=[row]))
+        .mark_text(align="right", fontSize=12, dy=13 if row is ends[0] else -11)
+        .encode(x=x, y=y, color=colour, text="split:N")
+        for row in ends
+    ]
+    return _finished(
+        alt.layer(base.mark_line(strokeWidth=2), points_at.add_params(near), *named), height=200
+    )
+
+
+def rate_chart(steps: Sequence[StepRecord]) -> Spec:
+    """The learning rate as it was applied, by step; at most 400 steps are drawn."""
+    every = max(1, len(steps) // 400)
+    kept = [step for index, step in enumerate(steps) if index % every == 0 or step is steps[-1]]
+    rows: list[Row] = [{"step": step.step, "rate": step.lr} for step in kept]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(strokeWidth=2, color=MUTED)
+        .encode(
+            x=alt.X(
+                "step:Q",
+                title="step",
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+                scale=alt.Scale(nice=False),
+            ),
+            y=alt.Y("rate:Q", title="learning rate"),
+            tooltip=[alt.Tooltip("step:Q", format=",d"), alt.Tooltip("rate:Q", format=".3g")],
+        )
+    )
+    return _finished(chart, height=200)
+
+
+def reliability_chart(bins: Sequence[Bin]) -> Spec:
+    """How often it is right against how sure it is; the diagonal is a perfect match."""
+    rows: list[Row] = []
+    for part in bins:
+        low, high = wilson(round(part.accuracy * part.count), part.count)
+        rows.append(
+            {
+                "confidence": part.confidence,
+                "accuracy": part.accuracy,
+                "count": part.count,
+                "low": low,
+                "high": high,
+            }
+        )
+    share = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
+    x = alt.X("confidence:Q", title="confidence", scale=alt.Scale(domain=[0, 1]), axis=share)
+    y = alt.Y("accuracy:Q", title="share that is right", scale=alt.Scale(domain=[0, 1]), axis=share)
+    diagonal: list[Row] = [{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    chart = alt.layer(
+        alt.Chart(alt.Data(values=diagonal))
+        .mark_line(strokeWidth=1, strokeDash=[4, 4], color=MUTED)
+        .encode(x=x, y=y),
+        base.mark_rule(strokeWidth=1.5, color=ACCENT).encode(
+            y=alt.Y("low:Q", title="share that is right"), y2="high:Q"
+        ),
+        base.mark_point(filled=True, color=ACCENT, opacity=1).encode(
+            y=y,
+            size=alt.Size(
+                "count:Q", legend=None, scale=alt.Scale(type="sqrt", rangeMin=24, rangeMax=320)
+            ),
+            tooltip=[
+                alt.Tooltip("confidence:Q", format=".1%"),
+                alt.Tooltip("accuracy:Q", title="right", format=".1%"),
+                alt.Tooltip("count:Q", title="images", format=",d"),
+            ],
+        ),
+    )
+    return _finished(chart, height=300)
+
+
+def class_chart(scores: Sequence[ClassScore]) -> Spec:
+    """Accuracy of each class with its 95 % interval, in the order given."""
+    rows: list[Row] = []
+    for score in scores:
+        low, high = wilson(score.right, score.total)
+        rows.append(
+            {
+                # Two classes may bear one name: the number keeps their rows apart.
+                "key": score.index,
+                "class": score.name,
+                "accuracy": score.accuracy,
+                "low": low,
+                "high": high,
+                "right": f"{score.right:,} of {score.total:,}",
+            }
+        )
+    names = " : ".join(f"datum.value == {s.index} ? {_quoted(s.name)}" for s in scores)
+    y = alt.Y(
+        "key:N",
+        title=None,
+        sort=None,
+        axis=alt.Axis(labelExpr=f"{names} : ''", grid=False, labelLimit=130, domain=False),
+    )
+    span = alt.Scale(domain=[min(row["low"] for row in rows), 1], nice=True)
+    x = alt.X("accuracy:Q", title="accuracy", scale=span, axis=alt.Axis(format=".0%"))
+    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    tip = [
+        alt.Tooltip("class:N"),
+        alt.Tooltip("right:N"),
+        alt.Tooltip("accuracy:Q", format=".1%"),
+    ]
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=1.5, color=MUTED).encode(
+            x=alt.X("low:Q", title="accuracy", scale=span), x2="high:Q"
+        ),
+        base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=x, tooltip=tip),
+    )
+    return _finished(chart, height=max(60, 20 * len(rows)))
+
+
+def _quoted(text: str) -> str:
+    """A string literal of Vega's expression language."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", " ")
+    return f"'{escaped}'"
+
+
+def _finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, height: int) -> Spec:
+    """The specification, as wide as its place on the page, in the page's type and colours."""
+    axis = {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "tickCount": 5,
+    }
+    spec: Spec = chart.properties(
+        width="container",
+        height=height,
+        background="transparent",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        padding=4,
+    ).to_dict()
+    # The address of the schema is left out: a page that asks for nothing names no address.
+    spec.pop("$schema")
+    spec["config"] = {
+        "font": "system-ui, -apple-system, 'Segoe UI', sans-serif",
+        "axis": axis,
+        "axisX": {"labelFlush": True},
+        "view": {"stroke": None},
+        "aria": False,
+    }
+    return spec

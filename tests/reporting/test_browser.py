@@ -1,0 +1,175 @@
+"""The page in a real Chromium: silent, asking for nothing, whole at both widths, legible."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.reporting import ReportInput, render_report
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install 'striate[dev]'"
+)
+CHROMIUM = os.environ.get("STRIATE_CHROMIUM") or shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--headless", "--no-sandbox", "--disable-gpu",
+                  "--disable-background-networking"],
+        )  # fmt: skip
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def folder(make_report: Callable[..., ReportInput], tmp_path_factory) -> Path:
+    here = tmp_path_factory.mktemp("reports")
+    long = "an extraordinarily-long-class-name-without-a-place-to-break " * 2
+    for name, given in (
+        ("ten", make_report()),
+        ("forty", make_report(classes=40, images=4000, channels=1, size=8, epochs=1)),
+    ):
+        (here / f"{name}.html").write_text(render_report(given))
+    thousand = make_report(classes=1000, images=6000, size=48, epochs=2)
+    html = render_report(thousand).replace("class 7<", f"{long}<")
+    (here / "thousand.html").write_text(html)
+    return here
+
+
+class Seen:
+    """A page that is open, with everything it said and asked for."""
+
+    def __init__(self, browser: Any, address: str, width: int, scheme: str) -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+        self.page.wait_for_selector("html[data-charts=drawn]", state="attached")
+
+    def __enter__(self) -> Seen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["ten", "forty", "thousand"])
+def test_silent_and_whole(browser: Any, folder: Path, name: str, width: int) -> None:
+    address = (folder / f"{name}.html").as_uri()
+    with Seen(browser, address, width, "light") as seen:
+        assert seen.said == []
+        # Pictures are data: addresses, which ask nobody.
+        assert [url for url in seen.asked if not url.startswith("data:")] == [address]
+        seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert seen.page.evaluate(OUTSIDE) == []
+        assert seen.page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+        charts = seen.page.evaluate(
+            "[...document.querySelectorAll('.chart')].map(c => c.querySelector('svg') !== null)"
+        )
+        assert charts
+        assert all(charts)
+
+
+# Elements that reach beyond the window without a scrolling frame of their own around them.
+OUTSIDE = """() => [...document.querySelectorAll('body *')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1)
+    && !e.closest('.scroll, pre, .skip, .view, .defs');
+}).map(e => e.outerHTML.slice(0, 120))"""
+
+# The least contrast (WCAG 2.1, 1.4.3) of any visible text, with what it is.  Colours are read back
+# from a canvas, which knows every notation; backgrounds are laid over each other.
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas'); canvas.width = canvas.height = 1;
+  const pen = canvas.getContext('2d', {willReadFrequently: true});
+  const rgba = css => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = css; pen.fillRect(0, 0, 1, 1);
+    const d = pen.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
+  const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3]));
+  const ground = e => { const layers = [];
+    for (let at = e; at; at = at.parentElement)
+      layers.push(rgba(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]); };
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= 0.03928
+    ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement, style = getComputedStyle(e);
+    if (!walk.currentNode.data.trim() || e.closest('script, style, noscript, .skip')
+        || style.visibility === 'hidden' || !e.getClientRects().length) continue;
+    const below = ground(e), ink = rgba(e.closest('svg') ? style.fill : style.color);
+    const [a, b] = [light(over(ink, below)), light(below)].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), walk.currentNode.data.trim().slice(0, 40), style.color]);
+  }
+  return [found.length, found.sort((x, y) => x[0] - y[0])[0]];
+}"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", ["ten", "forty"])
+def test_legible(browser: Any, folder: Path, name: str, scheme: str) -> None:
+    with Seen(browser, (folder / f"{name}.html").as_uri(), 1280, scheme) as seen:
+        seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        texts, (least, text, colour) = seen.page.evaluate(CONTRAST)
+        assert texts > 200
+        assert least >= 4.5, (text, colour)
+
+
+def test_dark_is_dark_and_light_is_light(browser: Any, folder: Path) -> None:
+    grounds = {}
+    for scheme in SCHEMES:
+        with Seen(browser, (folder / "ten.html").as_uri(), 1280, scheme) as seen:
+            colour = seen.page.evaluate(
+                "getComputedStyle(document.documentElement).backgroundColor"
+            )
+            grounds[scheme] = sum(int(part) for part in colour[4:-1].split(","))
+    assert grounds["dark"] < 100 < 700 < grounds["light"]
+
+
+def test_charts_answer_the_pointer_and_frames_the_keyboard(browser: Any, folder: Path) -> None:
+    with Seen(browser, (folder / "ten.html").as_uri(), 1280, "light") as seen:
+        chart = seen.page.locator("#chart-loss svg")
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        assert box is not None
+        seen.page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
+        tip = seen.page.locator("#vg-tooltip-element.visible")
+        tip.wait_for(timeout=5000)
+        assert "epoch" in tip.inner_text()
+        reached = seen.page.evaluate(
+            "[...document.querySelectorAll('.scroll, pre, summary, a')].every(e => e.tabIndex >= 0)"
+        )
+        assert reached
+        seen.page.keyboard.press("Tab")
+        assert seen.said == []
+
+
+def test_without_scripts_the_numbers_are_there(browser: Any, folder: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((folder / "ten.html").as_uri())
+    assert "The charts need JavaScript" in page.inner_text("main")
+    assert page.locator("table").count() >= 6
+    context.close()
