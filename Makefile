@@ -9,7 +9,8 @@ JOBS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-TOOLS := $(filter-out tools/_%,$(wildcard tools/*.py))
+# Whoever reads what another writes comes after it: the zoo's page is made from its table of costs.
+TOOLS := tools/zoo_costs.py $(filter-out tools/_% tools/zoo_costs.py,$(wildcard tools/*.py))
 # One thread a process: the tests run side by side.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8
 

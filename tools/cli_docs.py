@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from inspect import cleandoc
-from typing import Any
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from typer.main import get_command
 
@@ -37,48 +40,63 @@ or a folder of them, or an `.npz` file.
 
 def main() -> int:
     commands: dict[str, Any] = get_command(app).commands
-    page = "\n".join([HEAD, *(section(name, command) for name, command in commands.items())])
-    return finish({ROOT / "docs" / "reference" / "cli.md": page})
+    kinds = {found.name: get_type_hints(found.callback) for found in app.registered_commands}
+    sections = [section(name, command, kinds[name]) for name, command in commands.items()]
+    return finish({ROOT / "docs" / "reference" / "cli.md": "\n".join([HEAD, *sections])})
 
 
-def section(name: str, command: Any) -> str:
-    """One command: what it does, its examples, its arguments and options."""
+def section(name: str, command: Any, kinds: Mapping[str, Any]) -> str:
+    """One command: what it does, its examples, its arguments and options.
+
+    ``kinds``: the type of each parameter, by its name.
+    """
     said, _, examples = cleandoc(command.help or "").partition("Examples:")
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
-    usage = " ".join(["striate", name, *(_argument(p) for p in arguments), "[OPTIONS]"])
-    lines = [f"## striate {name}", "", " ".join(said.split()), "", "```sh", usage]
-    shown = [line.strip() for line in examples.splitlines() if line.strip()]
-    lines += ["```", ""] if not shown else ["", *shown, "```", ""]
+    shown = [_example(line.strip()) for line in examples.splitlines() if line.strip()]
+    options = [p for p in command.params if p.opts[0].startswith("-") and p.name != "help"]
+    arguments = [p for p in command.params if not p.opts[0].startswith("-")]
+    usage = " ".join(["striate", name, *map(_argument, arguments), "[OPTIONS]"])
+    lines = [f"## striate {name}", "", " ".join(said.split()), "", "```text", usage, "```", ""]
+    if shown:
+        lines += ["```sh", *shown, "```", ""]
     lines += ["| | | default |", "|---|---|---|"]
-    lines += [f"| `{p.metavar or p.human_readable_name}` | {_help(p)} | |" for p in arguments]
-    lines += [f"| {_flags(p)} | {_help(p)} | {_default(p)} |" for p in options]
+    lines += [f"| `{p.metavar or p.name.upper()}` | {_help(p)} | |" for p in arguments]
+    lines += [f"| {_flags(p, kinds[p.name])} | {_help(p)} | {_default(p)} |" for p in options]
     return "\n".join([*lines, ""])
 
 
+def _example(line: str) -> str:
+    """An example line with what it says about itself as a comment."""
+    command, *said = re.split(r" {2,}", line, maxsplit=1)
+    return f"{command}  # {said[0]}" if said else command
+
+
 def _argument(parameter: Any) -> str:
-    word = parameter.metavar or parameter.human_readable_name.upper()
+    word = parameter.metavar or parameter.name.upper()
     return word if parameter.required else f"[{word}]"
 
 
-def _flags(parameter: Any) -> str:
-    choices = getattr(parameter.type, "choices", None)
-    value = "" if parameter.is_flag else parameter.metavar or parameter.type.name.upper()
-    if choices is not None:
-        value = "\\|".join(map(str, choices))
+def _flags(parameter: Any, kind: Any) -> str:
     names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    value = parameter.metavar or _value(kind)
     return f"{names} `{value}`" if value else names
 
 
+def _value(kind: Any) -> str:
+    """What an option takes, in a word: a literal's choices, ``INTEGER``; nothing for a flag."""
+    if get_origin(kind) is Literal:
+        return "\\|".join(map(str, get_args(kind)))
+    if get_origin(kind) in (Union, UnionType):
+        return next(_value(part) for part in get_args(kind) if part is not NoneType)
+    return {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}[kind]
+
+
 def _help(parameter: Any) -> str:
-    text = re.sub(r"\[/?[a-z ]*\]", "", parameter.help or "").replace("|", "\\|")
-    return " ".join(text.split())
+    return " ".join((parameter.help or "").replace("|", "\\|").split())
 
 
 def _default(parameter: Any) -> str:
-    default = parameter.default
-    plain = default is not None and not callable(default) and default not in (False, (), [])
-    return f"`{default}`" if plain else ""
+    plain = parameter.default
+    return f"`{plain}`" if isinstance(plain, str | int | float) and plain is not False else ""
 
 
 if __name__ == "__main__":

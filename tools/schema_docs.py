@@ -73,7 +73,7 @@ def zoo_page() -> str:
     rows = [
         f"| `{name}` | {'×'.join(map(str, costs[name].image))} | {zoo(name).classes} "
         f"| {costs[name].params:,} | {costs[name].macs:,} | {costs[name].activations:,} "
-        f"| {costs[name].field or '–'} |"
+        f"| {costs[name].field_px or '–'} |"
         for name in zoo_names()
     ]
     return ZOO_HEAD + "\n".join(rows) + "\n"
