@@ -21,7 +21,10 @@ class Field:
     ``status``: ``exact`` (both ends of the hull are right at every interior element), ``bound``
     (contains the truth, may be wider), ``whole`` (sees the whole image by construction: global
     pooling, attention, flattening), ``data-dependent`` (positions depend on values), ``unknown``.
-    Squeeze gates are left out of the field and reported by ``Layer.gate``.
+    ``gated``: what a squeeze gate, or a norm's statistics over space, saw was left out.
+    ``spans``: where neighbours are not evenly apart along an axis (after upsampling, uneven
+    pools, windows), the first and last pixel of every element; ``stride`` is then their mean and
+    ``size`` the largest.  None where ``start`` and ``stride`` say it all.
     """
 
     status: Status
@@ -29,6 +32,17 @@ class Field:
     least: tuple[int, int]
     stride: tuple[int, int]
     start: tuple[int, int]
+    gated: bool = False
+    spans: tuple[tuple[tuple[int, int], ...] | None, tuple[tuple[int, int], ...] | None] | None = (
+        None
+    )
+
+    def span(self, axis: int, index: int) -> tuple[int, int]:
+        """First and last pixel that the element at ``index`` along ``axis`` (0: height) sees."""
+        if self.spans is not None and (uneven := self.spans[axis]) is not None:
+            return uneven[index]
+        first = self.start[axis] + index * self.stride[axis]
+        return first, first + self.size[axis] - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +59,8 @@ class Layer:
     ``out_bytes``: new bytes it wrote (0 for a view).  ``saved_bytes``: new bytes kept for backward.
     ``source``: ``file:line`` of the call.  ``defined``: ``file:line`` that made the module.
     ``field``: None where the output has no spatial axes.
-    ``gate``: its values see the whole image only through a squeeze gate (squeeze-excite).
+    ``gate``: it is part of a squeeze gate (squeeze-excite), from the pool to what is multiplied;
+    the map it gates says so by ``field.gated``.
     ``module``: class name of the module at ``path``.
     ``attrs``: what the operation was called with (``kernel``, ``stride``, ``padding``,
     ``dilation`` as (h, w) pairs; ``groups``, ``bias``, ``in_channels``, ``out_channels`` …).

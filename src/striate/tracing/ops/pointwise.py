@@ -1,0 +1,127 @@
+"""Element by element: activations, arithmetic, dropout, norms, softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+from striate.tracing.fields.joins import everywhere, meet
+from striate.tracing.fields.reach import Reach, still
+from striate.tracing.ops.call import Call, Effect, op
+
+
+def tensors_in(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+    """Every tensor among arguments, lists included."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+
+
+@op(
+    "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+    "prelu", "hardswish", "rrelu", "rrelu_with_noise", "celu", "selu", "relu6", "hardtanh",
+    "masked_fill", "copy", "copy_", "fill", "fill_", "where", "lerp", "clamp", "log_sigmoid",
+    "type_as", "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
+    "masked_fill_", "hardswish_", "rrelu_", "relu6_", "dropout_", "feature_dropout_", "celu_",
+    "selu_", "alpha_dropout_", "clone", "square", "square_", "log_sigmoid_forward",
+)  # fmt: skip
+def pointwise(call: Call) -> Effect:
+    """Operands of any number, broadcast against each other."""
+    seen: list[Reach] = []
+    for tensor in tensors_in(call.args):
+        reach = call.reach_of(tensor)
+        if reach is not None:
+            seen.append(reach)
+    if not seen:
+        return Effect()
+    first = call.first
+    if len(seen) == 1 and seen[0].shape == first.shape:
+        return Effect(seen[0])
+    return Effect(meet(seen, tuple(first.shape)))
+
+
+@op("glu")
+def glu(call: Call) -> Effect:
+    """(input, dim): half of it times the sigmoid of the other half."""
+    from striate.tracing.fields.moves import take
+
+    reach = call.reach
+    if reach is None:
+        return Effect()
+    d = call.get(1, "dim", -1) % call.args[0].dim()
+    half = call.args[0].shape[d] // 2
+    parts = [take(reach, d, 0, 1, half), take(reach, d, half, 1, half)]
+    return Effect(meet(parts, tuple(call.out.shape)))
+
+
+@op("batch_norm", "native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm",
+    "_native_batch_norm_legit_no_training", "_batch_norm_with_update",
+    "_batch_norm_no_update", name="batch_norm")  # fmt: skip
+def batch_norm(call: Call) -> Effect:
+    """(input, weight, bias, running mean, running variance, …): pointwise once trained."""
+    given = call.args[0]
+    affine = call.get(1, "weight") is not None
+    attrs = {"num_features": given.shape[1], "affine": affine}
+    return Effect(call.reach, attrs=attrs)
+
+
+@op("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")
+def layer_norm(call: Call) -> Effect:
+    """(input, normalised shape, weight, bias, eps): statistics over the last dimensions."""
+    shape = tuple(call.args[1])
+    first = call.args[0].dim() - len(shape)
+    reach = _with_statistics(call.reach, range(first, call.args[0].dim()))
+    attrs = {"num_features": shape[-1], "normalized_shape": shape}
+    name = "rms_norm" if "rms" in call.name else "layer_norm"
+    return Effect(reach, attrs=attrs, name=name)
+
+
+@op("group_norm", "native_group_norm", "instance_norm", name="group_norm")
+def group_norm(call: Call) -> Effect:
+    """Statistics over space, in groups of channels (one channel each for an instance norm)."""
+    given = call.args[0]
+    reach = _with_statistics(call.reach, range(2, given.dim()))
+    attrs = {"num_features": given.shape[1]}
+    if call.name == "group_norm":
+        attrs["groups"] = call.args[1]
+    name = "instance_norm" if call.name == "instance_norm" else "group_norm"
+    return Effect(reach, attrs=attrs, name=name)
+
+
+def _with_statistics(reach: Reach | None, over: Iterable[int]) -> Reach | None:
+    """A norm's statistics over positions are a gate: left out, and said so."""
+    if reach is None or all(still(term.dims[d]) for term in reach.terms for d in over):
+        return reach
+    return reach._replace(gated=True)
+
+
+@op("softmax", "_softmax", "log_softmax", "_log_softmax", "softmin", "_safe_softmax")
+def softmax(call: Call) -> Effect:
+    """(input, dim): every element along ``dim`` sees the others through the sum."""
+    given = call.args[0]
+    if call.reach is None:
+        return Effect()
+    d = call.get(1, "dim") % given.dim()
+    name = "log_softmax" if "log" in call.name else "softmax"
+    return Effect(everywhere(call.reach, {d}), attrs={"dim": d}, name=name)
+
+
+@op("cumsum", "cumprod", "sort", "argsort", "logcumsumexp", "cummax", "cummin", "topk")
+def along(call: Call) -> Effect:
+    """Each index along a dimension may see any other there."""
+    given = call.args[0]
+    if call.reach is None:
+        return Effect()
+    position = 2 if call.name == "topk" else 1
+    d = call.get(position, "dim", -1) % max(1, given.dim())
+    from striate.tracing.fields.moves import take
+
+    reach = everywhere(call.reach, {d})
+    n = call.first.shape[d]
+    reach = take(reach, d, 0, 1, n)
+    outs = 1 if isinstance(call.out, torch.Tensor) else len(call.out)
+    return Effect(reach if outs == 1 else [reach] * outs)

@@ -1,0 +1,135 @@
+"""Where in the user's program something happened: module paths, calling lines, making lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_HERE = os.path.dirname(__file__) + os.sep
+
+_foreign: dict[CodeType, bool] = {}
+
+
+def _is_users(code: CodeType) -> bool:
+    """Whether a frame is neither torch's nor the tracer's."""
+    known = _foreign.get(code)
+    if known is None:
+        name = code.co_filename
+        known = not name.startswith((_TORCH, _HERE, "<frozen", "<__array"))
+        _foreign[code] = known
+    return known
+
+
+def shown(filename: str, line: int) -> str:
+    """``file:line``, the file relative to the working directory where it lies below it."""
+    here = os.getcwd() + os.sep
+    return f"{filename.removeprefix(here)}:{line}"
+
+
+def calling_line(stop: FrameType | None) -> str | None:
+    """``file:line`` of the innermost frame of the user's, above the frame ``stop``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame is not stop:
+        if _is_users(frame.f_code):
+            return shown(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+def failing_line(error: BaseException) -> str | None:
+    """``file:line`` of the innermost frame of the user's in a traceback."""
+    found: str | None = None
+    step = error.__traceback__
+    while step is not None:
+        if _is_users(step.tb_frame.f_code):
+            found = shown(step.tb_frame.f_code.co_filename, step.tb_lineno)
+        step = step.tb_next
+    return found
+
+
+def _making_line(module: nn.Module, stop: FrameType) -> str | None:
+    """``file:line`` that called the constructor of ``module``, seen from inside it."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame is not stop:
+        code = frame.f_code
+        own = code.co_name == "__init__" and frame.f_locals.get(code.co_varnames[0]) is module
+        if not own and _is_users(code):
+            return shown(code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+@contextmanager
+def noting_makers() -> Iterator[dict[int, str]]:
+    """While open, each module made in this thread is noted with the line that made it, by id."""
+    makers: dict[int, str] = {}
+    thread = threading.get_ident()
+    original = nn.Module.__init__
+    stop = sys._getframe(2)
+
+    def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        if threading.get_ident() == thread and (line := _making_line(self, stop)) is not None:
+            makers[id(self)] = line
+        original(self, *args, **kwargs)
+
+    nn.Module.__init__ = noted  # type: ignore[method-assign]  # scoped, put back below
+    try:
+        yield makers
+    finally:
+        nn.Module.__init__ = original  # type: ignore[method-assign]  # as it was
+
+
+class Stack:
+    """The modules whose calls are open, outermost first, with their paths."""
+
+    def __init__(self, root: nn.Module) -> None:
+        self.root = root
+        self.open: list[tuple[nn.Module, str]] = []
+        self._failed: tuple[BaseException, str] | None = None
+        self._paths = {id(module): path for path, module in root.named_modules()}
+
+    @property
+    def top(self) -> tuple[nn.Module, str]:
+        return self.open[-1] if self.open else (self.root, "")
+
+    def where(self, error: BaseException) -> str:
+        """The innermost module whose call this error ended."""
+        return self._failed[1] if self._failed is not None and self._failed[0] is error else ""
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While open, every ``module(...)`` in this thread is pushed and popped."""
+        thread = threading.get_ident()
+        original = nn.Module.__call__
+        stack, paths = self.open, self._paths
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return original(module, *args, **kwargs)
+            path = paths.get(id(module))
+            if path is None:
+                path = stack[-1][1] if stack else ""
+            stack.append((module, path))
+            try:
+                return original(module, *args, **kwargs)
+            except BaseException as error:
+                if self._failed is None or self._failed[0] is not error:
+                    self._failed = (error, path)
+                raise
+            finally:
+                stack.pop()
+
+        nn.Module.__call__ = call  # type: ignore[method-assign]  # scoped, put back below
+        try:
+            yield
+        finally:
+            nn.Module.__call__ = original  # type: ignore[method-assign]  # as it was
