@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch.utils.data as torch_data
 
@@ -62,7 +62,7 @@ def batches(
         jobs,
         batch_size=None,
         num_workers=workers,
-        collate_fn=_as_is,
+        collate_fn=_as_is,  # without one, arrays would become tensors
         worker_init_fn=_start_worker,
     )
     loaded = iter(loader)
@@ -101,7 +101,7 @@ class _Jobs(torch_data.Dataset["Batch | StriateError"]):
             return error
 
 
-def _as_is(item: Batch | StriateError) -> Batch | StriateError:
+def _as_is(item: Any) -> Any:
     return item
 
 

@@ -19,7 +19,7 @@ from striate.data.options import Pixels, Words
 from striate.keyed import mix
 
 
-def digest(content: bytes | memoryview, class_name: str) -> int:
+def digest(content: bytes, class_name: str) -> int:
     """The 64-bit digest of one encoded image of one class."""
     name = class_name.encode()
     hasher = hashlib.blake2b(len(name).to_bytes(8, "little") + name, digest_size=8)

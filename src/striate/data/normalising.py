@@ -24,7 +24,9 @@ def normalise(
         )
     factor = [1 / (scale * s) for s in std]
     shift = [m / s for m, s in zip(mean, std, strict=True)]
-    like = {"dtype": torch.float32, "device": pixels.device}
-    out = pixels.to(torch.float32)
-    out.mul_(torch.tensor(factor, **like).view(1, -1, 1, 1))
-    return out.sub_(torch.tensor(shift, **like).view(1, -1, 1, 1))
+
+    def constant(values: list[float]) -> torch.Tensor:
+        row = torch.tensor(values, dtype=torch.float32, device=pixels.device)
+        return row.view(1, -1, 1, 1)
+
+    return pixels.to(torch.float32).mul_(constant(factor)).sub_(constant(shift))

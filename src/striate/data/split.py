@@ -47,7 +47,8 @@ class Truths(Protocol):
 class Split:
     """``ids`` (N,) ascending; ``labels`` (N,) int64, indices into the data set's classes.
 
-    ``image``: (C, H, W).  ``fill``: the training split's mean colour per channel, rounded to whole pixel values.
+    ``image``: (C, H, W).  ``fill``: the training split's mean colour per channel, rounded to
+    whole pixel values.
     """
 
     name: str

@@ -40,7 +40,9 @@ def split_up(
 
     ``kept``: rows of each part that can be read.  ``digests``: of all rows of each part.
     """
-    keys = {name: _keys(listing, name, rows, options) for name, rows in kept.items()}
+    keys: dict[PartName, list[str]] = {
+        name: _keys(listing, name, rows, options) for name, rows in kept.items()
+    }
     _check_groups(keys, listing.name)
     part = listing.parts["train"]
     rows = kept["train"]
@@ -84,8 +86,9 @@ def _keys(listing: Listing, name: PartName, rows: Indices, options: DataOptions)
     if options.group is None:
         return []
     if not listing.groupable:
-        raise DataError(f"group {options.group!r} looks at paths, and {listing.name} has none; "
-                        "leave it out")  # fmt: skip
+        raise DataError(
+            f"group {options.group!r} looks at paths, and {listing.name} has none; leave it out"
+        )
     expression = re.compile(options.group)
     paths = listing.parts[name].paths
     keys: list[str] = []

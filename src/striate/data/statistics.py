@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.options import Indices, Pixels
+from striate.data.options import Pixels
 
 _CHUNK_PIXELS = 1 << 24
 
 
-def histogram(
-    read: Callable[[Indices], Pixels], count: int, shape: Sequence[int]
-) -> NDArray[np.int64]:
-    """(C, values) counts of every pixel value over ``count`` images of ``shape`` (C, H, W)."""
-    channels = shape[0]
-    step = max(1, _CHUNK_PIXELS // math.prod(shape))
-    counts: NDArray[np.int64] | None = None
-    for start in range(0, count, step):
-        pixels = read(np.arange(start, min(count, start + step)))
-        if counts is None:
-            counts = np.zeros((channels, np.iinfo(pixels.dtype).max + 1), dtype=np.int64)
+def count_values(pixels: Pixels) -> NDArray[np.int64]:
+    """(C, values) how often each pixel value occurs in ``pixels`` (N, C, H, W)."""
+    channels = pixels.shape[1]
+    values = int(np.iinfo(pixels.dtype).max) + 1
+    counts = np.zeros((channels, values), dtype=np.int64)
+    step = images_at_once(pixels.shape[1:])
+    for start in range(0, len(pixels), step):
         for channel in range(channels):
-            flat = pixels[:, channel].reshape(-1)
-            counts[channel] += np.bincount(flat, minlength=counts.shape[1])
-    assert counts is not None, "a split without images has no histogram"
+            # bincount works on 8-byte integers, so on some of the images at a time.
+            flat = pixels[start : start + step, channel].reshape(-1)
+            counts[channel] += np.bincount(flat, minlength=values)
     return counts
+
+
+def images_at_once(shape: Sequence[int]) -> int:
+    """How many images of ``shape`` (C, H, W) are worked on at a time: 16 million values."""
+    return max(1, _CHUNK_PIXELS // math.prod(shape))
 
 
 def mean_and_deviation(counts: NDArray[np.int64], scale: float) -> tuple[list[float], list[float]]:

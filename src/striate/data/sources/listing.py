@@ -23,8 +23,8 @@ SPLIT_WORDS: Mapping[str, PartName] = {
 class Encoded(Protocol):
     """Images as files hold them."""
 
-    def read(self, index: int) -> bytes | memoryview:
-        """The encoded bytes; ImageError where they cannot be had."""
+    def read(self, index: int) -> bytes:
+        """The encoded bytes; BadImage where they cannot be had."""
         ...
 
     def place(self, index: int) -> str:

@@ -42,36 +42,67 @@ def _triangle(u: Plane, v: Plane) -> Mask:
     return (np.abs(v) <= 1) & (2 * np.abs(u) <= v + 1)
 
 
-def _house(u: Plane, v: Plane, turn: int) -> tuple[Mask, Mask]:
+Drawing = tuple[Mask, Mask]
+"""What the object covers, and which of that has its second colour."""
+
+
+def _checkers(u: Plane, v: Plane) -> Drawing:
+    return _disc(u, v), (np.floor(3 * u) + np.floor(3 * v)) % 2 == 0
+
+
+def _corner(u: Plane, v: Plane) -> Drawing:
+    return _disc(u, v), (u > 0) & (v > 0)
+
+
+def _cross(u: Plane, v: Plane) -> Drawing:
+    bars = (np.minimum(np.abs(u), np.abs(v)) < 0.3) & _square(u, v)
+    return bars, np.zeros_like(bars)
+
+
+def _dots(u: Plane, v: Plane) -> Drawing:
+    across, down = (2 * u) % 1 - 0.5, (2 * v) % 1 - 0.5
+    return _disc(u, v), across * across + down * down < 0.09
+
+
+def _edge_horizontal(u: Plane, v: Plane) -> Drawing:
+    return _disc(u, v), np.broadcast_to(v > 0, u.shape)
+
+
+def _edge_vertical(u: Plane, v: Plane) -> Drawing:
+    return _disc(u, v), np.broadcast_to(u > 0, v.shape)
+
+
+def _funnel(u: Plane, v: Plane) -> Drawing:
+    return _house(u, v, turn=-1)
+
+
+def _house(u: Plane, v: Plane, turn: int = 1) -> Drawing:
     roof = _triangle(u, 2 * turn * v + 1) & (turn * v < 0)
     wall = _square(u / 0.7, 2 * turn * v - 1) & (turn * v >= 0)
     return roof | wall, roof
 
 
-def _everywhere_in_disc(
-    pattern: Callable[[Plane, Plane], Mask],
-) -> Callable[..., tuple[Mask, Mask]]:
-    return lambda u, v: (_disc(u, v), pattern(u, v))
+def _ring(u: Plane, v: Plane) -> Drawing:
+    band = _disc(u, v) & ~_disc(u / 0.6, v / 0.6)
+    return band, np.zeros_like(band)
 
 
-def _dots(u: Plane, v: Plane) -> Mask:
-    across, down = (3 * u) % 1 - 0.5, (3 * v) % 1 - 0.5
-    return across * across + down * down < 0.09
+def _stripes(u: Plane, v: Plane) -> Drawing:
+    return _disc(u, v), np.floor(4 * (u + v)) % 2 == 0
 
 
-# From local coordinates (u to the right, v down, the object within the unit disc or square) to
-# what the object covers, and which of that has its second colour.
-_DRAW: dict[str, Callable[[Plane, Plane], tuple[Mask, Mask]]] = {
-    "checkers": _everywhere_in_disc(lambda u, v: (np.floor(3 * u) + np.floor(3 * v)) % 2 == 0),
-    "corner": _everywhere_in_disc(lambda u, v: (u > 0) & (v > 0)),
-    "cross": lambda u, v: ((np.minimum(np.abs(u), np.abs(v)) < 0.3) & _square(u, v), u > 2),
-    "dots": _everywhere_in_disc(_dots),
-    "edge-horizontal": _everywhere_in_disc(lambda u, v: v > 0),
-    "edge-vertical": _everywhere_in_disc(lambda u, v: u > 0),
-    "funnel": lambda u, v: _house(u, v, -1),
-    "house": lambda u, v: _house(u, v, 1),
-    "ring": lambda u, v: (_disc(u, v) & ~_disc(u / 0.6, v / 0.6), u > 2),
-    "stripes": _everywhere_in_disc(lambda u, v: np.floor(4 * (u + v)) % 2 == 0),
+# From local coordinates: u to the right, v down, the object within the unit disc or square.
+_DRAW: dict[str, Callable[[Plane, Plane], Drawing]] = {
+    "checkers": _checkers,
+    "corner": _corner,
+    "cross": _cross,
+    "dots": _dots,
+    "edge-horizontal": _edge_horizontal,
+    "edge-vertical": _edge_vertical,
+    "funnel": _funnel,
+    "house": _house,
+    "ring": _ring,
+    "stripes": _stripes,
 }
 CLASSES = tuple(_DRAW)
 
