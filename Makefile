@@ -56,7 +56,7 @@ generate: $(VENV)/installed-dev ## write the generated files again
 	@set -e; for tool in $(TOOLS); do echo "$$tool"; $(BIN)/python $$tool; done
 
 docs: $(VENV)/installed-dev ## build the docs into site/; a warning is a failure
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 serve-docs: $(VENV)/installed-dev ## the docs on this machine, rebuilt as they are written
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
