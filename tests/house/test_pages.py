@@ -158,6 +158,7 @@ def _run(command: str, shown: str, folder: Path) -> None:
         check=False,
     )
     assert done.returncode in (0, 1, 2), done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
     printed = tidy(done.stdout)
     assert pattern(shown).fullmatch(printed), f"$ {command}\nprinted:\n{printed}\nshown:\n{shown}"
 
