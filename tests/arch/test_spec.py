@@ -45,6 +45,7 @@ def stage(**keys: Any) -> dict[str, Any]:
         (stage(block="dense", kernel=5), "a dense block has no kernel; take the key away"),
         (stage(block="dense", pool={}), "a dense block has no pool; take the key away"),
         (stage(groups=3), "groups 3 does not divide 8 channels"),
+        (stage(width=6, expansion=2 / 3, groups=4), "groups 4 does not divide 6 channels"),
         (stage(block="bottleneck", groups=3), "groups 3 does not divide 2 channels"),
         (
             stage(padding=0),

@@ -142,6 +142,19 @@ def test_signals_keep_their_size_through_a_plain_network() -> None:
     assert 0.02 < ratio < 2  # the border's zeros take a little at every layer
 
 
+def test_a_used_network_is_made_fresh_again() -> None:
+    arch = adapt(zoo("resnet18"), image=(3, 32, 32))
+    network = build(arch, seed=1)
+    network(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))).sum().backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += parameter.grad + 1
+    initialise(network, seed=2, zero_init=True)
+    fresh = build(arch, seed=2).state_dict()
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, fresh[name]), name
+
+
 def test_a_module_that_is_not_known_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^1: no initialisation is known for a PReLU$"):
         initialise(nn.Sequential(nn.Linear(2, 2), nn.PReLU()), seed=0)
