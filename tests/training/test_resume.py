@@ -22,8 +22,16 @@ def test_every_end_gives_the_same_bits(
     tmp_path: Path, setting: str, threads: int, scenarios: str, count: int
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(DRIVER), str(tmp_path)]
-        + [setting, str(threads), scenarios],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            str(DRIVER),
+            str(tmp_path),
+            setting,
+            str(threads),
+            scenarios,
+        ],
         env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},  # idle threads leave the cores to others
         capture_output=True,
         text=True,
