@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from striate.data import Augment
 from striate.errors import RecipeError, choices
-from striate.runs import Setting
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0, le=2**31)]
@@ -80,7 +79,7 @@ class Recipe(_Part):
 
     augment: AugmentPart = AugmentPart()
 
-    setting: Setting | Literal["auto"] = "auto"
+    setting: Literal["auto", "fp32", "fp32-channels-last", "bf16", "bf16-channels-last"] = "auto"
     """Arithmetic and memory order; ``auto`` lets the probe choose."""
     device: str = "cpu"
     """Where the network runs: cpu, cuda, cuda:1, mps."""
