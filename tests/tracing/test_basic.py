@@ -30,6 +30,6 @@ def test_every_operation_is_a_layer() -> None:
     assert found.totals.macs == 16 * 16 * 8 * 27 + 80
     conv = found.layers[1]
     assert conv.defined is not None
-    assert conv.defined.endswith("test_basic.py:16")
+    assert conv.defined.endswith("test_basic.py:14")
     assert conv.source is not None
-    assert conv.source.endswith("test_basic.py:21")
+    assert conv.source.endswith("test_basic.py:19")

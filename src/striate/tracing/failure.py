@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from striate.records.trace import Failure
+from striate.tracing.places import Stack, failing_line
+from striate.tracing.recorder import Recorder
 
 _NOISE = re.compile(r"\s*(\n|Exception raised from|CUDA kernel errors).*", re.DOTALL)
 
@@ -20,23 +22,21 @@ def one_line(error: BaseException) -> str:
     return text
 
 
-def describe(
-    error: BaseException,
-    *,
-    path: str,
-    op: str,
-    shapes: tuple[tuple[int, ...], ...],
-    source: str | None,
-    args: Any,
-    inputs: tuple[int, ...],
-) -> Failure:
-    """The record of a failure."""
+def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
+    """The record of a failure: the operation that was being done, or else the last one done."""
+    failed = recorder.failed
+    if failed is not None and failed[0] is error:
+        heard = failed[1]
+        op, shapes, args, inputs = heard.name, heard.shapes, heard.args, heard.inputs
+    else:
+        last = recorder.layers[-1]
+        op, shapes, args, inputs = "", (last.shape,), (), (last.index,)
     return Failure(
-        path=path,
+        path=stack.where(error),
         op=op,
         shapes=shapes,
         message=one_line(error),
-        source=source,
+        source=failing_line(error),
         hint=hint(op, shapes, args),
         inputs=inputs,
     )

@@ -1,10 +1,34 @@
-"""Bytes that live at once, by storage: views of one storage share its bytes."""
+"""Bytes by storage: what lives at once, and what a training step would keep for backward.
+
+Views share their storage's bytes.  What an operation saves is asked of autograd itself: the same
+operation is run once more on tensors of the same shapes that require gradients, under hooks that
+see every tensor it packs away.  The answer depends on shapes alone, so each kind of call is asked
+once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+from typing import Any, Literal, NamedTuple
 
 import torch
+
+Tensor = torch.Tensor
+
+
+class Block:
+    """One storage: its size, how many live tensors use it, whether backward keeps it.
+
+    ``fixed``: it belongs to the module (a parameter or buffer) and is no activation.
+    """
+
+    __slots__ = ("fixed", "holders", "saved", "size")
+
+    def __init__(self, size: int, *, fixed: bool) -> None:
+        self.size, self.fixed = size, fixed
+        self.holders = 0
+        self.saved = False
 
 
 class Storages:
@@ -14,31 +38,158 @@ class Storages:
         self.live = 0
         self.peak = 0
         self.written = 0
-        self.last_new = 0
-        self._holders: dict[int, list[int]] = {}
+        self._blocks: dict[int, Block] = {}
 
-    def hold(self, tensor: torch.Tensor) -> Callable[[], None]:
-        """Note a new tensor; call what is returned when it is let go."""
+    def hold(self, tensor: Tensor, *, fixed: bool = False) -> tuple[Block, Callable[[], None]]:
+        """Note a tensor; call what is returned when it is let go."""
         storage = tensor.untyped_storage()
         key = storage._cdata
-        entry = self._holders.get(key)
-        if entry is None:
-            size = storage.nbytes()
-            entry = self._holders[key] = [0, size]
-            self.live += size
-            self.written += size
-            self.last_new = size
-            self.peak = max(self.peak, self.live)
-        else:
-            self.last_new = 0
-        entry[0] += 1
-        holders = self._holders
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._blocks[key] = Block(storage.nbytes(), fixed=fixed)
+            if not fixed:
+                self.live += block.size
+                self.written += block.size
+                if self.live > self.peak:
+                    self.peak = self.live
+        block.holders += 1
 
         def release() -> None:
-            entry[0] -= 1
-            if entry[0] == 0:
-                self.live -= entry[1]
-                if holders.get(key) is entry:
-                    del holders[key]
+            block.holders -= 1
+            if block.holders == 0:
+                if not block.fixed:
+                    self.live -= block.size
+                if self._blocks.get(key) is block:
+                    del self._blocks[key]
 
-        return release
+        return block, release
+
+    def block_of(self, tensor: Tensor) -> Block | None:
+        """The noted storage of a tensor."""
+        return self._blocks.get(tensor.untyped_storage()._cdata)
+
+
+class Kept(NamedTuple):
+    """Something an operation saves: its argument or output number ``at``, or ``at`` new bytes."""
+
+    what: Literal["argument", "output", "new"]
+    at: int
+
+
+_answers: dict[Any, tuple[Kept, ...]] = {}
+_MOST_ANSWERS = 50_000
+
+_AS_IN_TRAINING = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
+"""Position of the flag by which an operation learns that it is being trained."""
+
+
+def saved_by(
+    func: Any,
+    name: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    needs: Mapping[int, bool],
+) -> tuple[Kept, ...]:
+    """What training keeps of one call.  ``needs``: by id of a tensor, whether it has a gradient.
+
+    Norms and dropout are taken as they are in training, whatever the mode of the module.
+    """
+    at = _AS_IN_TRAINING.get(name)
+    if at is not None and len(args) > at and args[at] is False:
+        args = (*args[:at], True, *args[at + 1 :])
+    if name == "scaled_dot_product_attention":
+        return _attention(args)
+    key = (func, _signed(args, needs), _signed(kwargs.items(), needs) if kwargs else ())
+    try:
+        answer = _answers.get(key)
+    except TypeError:  # an argument that cannot be a key
+        return _asked(func, args, kwargs, needs)
+    if answer is None:
+        answer = _asked(func, args, kwargs, needs)
+        if len(_answers) >= _MOST_ANSWERS:
+            _answers.clear()
+        _answers[key] = answer
+    return answer
+
+
+def _attention(args: Sequence[Any]) -> tuple[Kept, ...]:
+    """Fused attention keeps query, key, value, output and one float32 per row of scores.
+
+    (On the meta device PyTorch would take the unfused path, which keeps the scores.)
+    """
+    query = args[0]
+    kept = [Kept("argument", 0), Kept("argument", 1), Kept("argument", 2), Kept("output", 0)]
+    if len(args) > 3 and isinstance(args[3], Tensor):
+        kept.append(Kept("argument", 3))
+    return (*kept, Kept("new", prod(query.shape[:-1]) * 4))
+
+
+def _signed(values: Iterable[Any], needs: Mapping[int, bool]) -> tuple[Any, ...]:
+    return tuple(
+        (tuple(v.shape), v.stride(), v.dtype, needs.get(id(v), False))
+        if isinstance(v, Tensor)
+        else _signed(v, needs)
+        if isinstance(v, (list, tuple))
+        else v
+        for v in values
+    )
+
+
+def _asked(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], needs: Mapping[int, bool]
+) -> tuple[Kept, ...]:
+    places: dict[int, int] = {}
+    stand_ins: list[Tensor] = []  # held, so that no storage's address is used twice
+
+    def stand_in(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [stand_in(item) for item in value]
+        if not isinstance(value, Tensor):
+            return value
+        fresh = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
+        if needs.get(id(value), False):
+            fresh = fresh.requires_grad_().clone()
+        places[fresh.untyped_storage()._cdata] = len(stand_ins)
+        stand_ins.append(fresh)
+        return fresh
+
+    packed: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        packed.append(tensor)
+        return tensor
+
+    with torch.inference_mode(False), torch.enable_grad():
+        shadow = [stand_in(value) for value in args]
+        named = {name: stand_in(value) for name, value in kwargs.items()}
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            try:
+                out = func(*shadow, **named)
+            except (RuntimeError, NotImplementedError):  # no such derivative on these: keep all
+                return tuple(Kept("argument", i) for i in range(len(stand_ins)))
+    return _told_apart(packed, places, [out] if isinstance(out, Tensor) else out)
+
+
+def _told_apart(packed: list[Tensor], places: dict[int, int], outs: Any) -> tuple[Kept, ...]:
+    results: dict[int, int] = {}
+    if isinstance(outs, (list, tuple)):
+        for i, out in enumerate(outs):
+            if isinstance(out, Tensor):
+                results.setdefault(out.untyped_storage()._cdata, i)
+    kept: dict[Kept, None] = {}
+    seen: set[int] = set()
+    for tensor in packed:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in seen:
+            continue
+        seen.add(key)
+        if key in places:
+            kept[Kept("argument", places[key])] = None
+        elif key in results:
+            kept[Kept("output", results[key])] = None
+        else:
+            old = next((k for k in kept if k.what == "new"), Kept("new", 0))
+            kept.pop(old, None)
+            kept[Kept("new", old.at + storage.nbytes())] = None
+    return tuple(kept)

@@ -1,4 +1,4 @@
-"""The ear at the dispatcher: every ATen operation of a forward becomes a draft of a Layer.
+"""The ear at the dispatcher: every ATen operation of a forward becomes a Layer.
 
 The forward runs in inference mode, in which PyTorch hands composite operations (``linear``,
 ``flatten``, ``scaled_dot_product_attention``) over as they were written, not taken apart.
@@ -7,32 +7,45 @@ The forward runs in inference mode, in which PyTorch hands composite operations 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from types import FrameType
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.records.trace import Layer
+from striate.records.trace import Field, Layer
 from striate.tracing.fields.reach import Reach, of_image
 from striate.tracing.fields.report import field_of
-from striate.tracing.memory import Storages
+from striate.tracing.memory import Block, Storages, saved_by
 from striate.tracing.ops import OPS, Call, Effect, Op
+from striate.tracing.ops.call import tensors_in
 from striate.tracing.ops.pointwise import pointwise
 from striate.tracing.places import Stack, calling_line
+from striate.tracing.standins import StandIns
 
 Tensor = torch.Tensor
 
 
 class Value:
-    """What is known of a live tensor: the layer that made it, what it sees, whose bytes it is."""
+    """What is known of a live tensor.
 
-    __slots__ = ("layer", "owners", "reach", "watch")
+    ``layer``: the layer that made it (−1: none).  ``reach``: what it sees (None: no pixel).
+    ``owners``: parameters whose bytes it is.  ``grad``: whether training would give it a gradient.
+    """
 
-    def __init__(self, layer: int, reach: Reach | None, owners: tuple[int, ...]) -> None:
-        self.layer, self.reach, self.owners = layer, reach, owners
+    __slots__ = ("block", "grad", "layer", "owners", "reach", "watch")
+
+    def __init__(
+        self, layer: int, reach: Reach | None, owners: tuple[int, ...], *, grad: bool
+    ) -> None:
+        self.layer, self.reach, self.owners, self.grad = layer, reach, owners, grad
+        self.block: Block | None = None
         self.watch: weakref.ref[Tensor] | None = None
+
+
+NOTHING = Value(-1, None, (), grad=False)
 
 
 class Inside:
@@ -42,7 +55,18 @@ class Inside:
         self.layer = layer
         self.macs = 0
         self.activations = 0
-        self.unknown: list[str] = []
+        self.unknown: dict[str, None] = {}
+
+
+class Heard:
+    """An operation at the moment it failed: its name, and the tensors it was given."""
+
+    def __init__(self, name: str, args: Any, tensors: list[Tensor], inputs: tuple[int, ...]) -> None:
+        self.name, self.inputs = name, inputs
+        self.shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        self.args = tuple(
+            tuple(value.shape) if isinstance(value, Tensor) else value for value in args
+        )
 
 
 class Recorder(TorchDispatchMode):
@@ -52,136 +76,217 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.stack, self.makers, self.stop = stack, makers, stop
         self.layers: list[Layer] = []
+        self.gates: list[tuple[int, int]] = []
+        self.squeezed: set[int] = set()
         self.unknown: dict[str, None] = {}
         self.used: set[int] = set()
         self.sizes: dict[int, int] = {}
         self.storages = Storages()
         self.values: dict[int, Value] = {}
-        self.failed: tuple[BaseException, str, tuple[Any, ...], Any] | None = None
+        self.failed: tuple[BaseException, Heard] | None = None
         self._inside: Inside | None = None
-        self._known: dict[Any, tuple[Op | None, str]] = {}
+        self._table: dict[Any, tuple[Op | None, str]] = {}
+        self._fields: dict[int, tuple[Reach, Field | None]] = {}
+        self._stand_ins = StandIns()
 
     def watch_parameter(self, tensor: Tensor, owner: int, elements: int) -> None:
-        """A parameter (or a buffer, with no elements to count), held elsewhere."""
+        """A parameter, or a buffer (with no elements to count), which the module holds."""
         self.sizes[owner] = elements
-        self._register(tensor, Value(-1, None, (owner,) if elements else ()), counted=False)
+        owners = (owner,) if elements else ()
+        self._register(tensor, Value(-1, None, owners, grad=tensor.requires_grad), fixed=True)
 
     def watch_image(self, image: Tensor) -> None:
         """The input itself: layer 0."""
         reach = of_image(image.shape)
-        shape = tuple(image.shape)
-        self._register(image, Value(0, reach, ()), counted=True)
-        self.layers.append(
-            Layer(
-                index=0,
-                path="",
-                op="input",
-                inputs=(),
-                shape=shape,
-                out_bytes=image.untyped_storage().nbytes(),
-                field=field_of(reach),
-                dtype=str(image.dtype).removeprefix("torch."),
-            )
-        )
+        self._register(image, Value(0, reach, (), grad=False))
+        self._append("input", (), image, Effect(reach), set(), self.storages.written, 0)
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def reaches_in(self, result: Any) -> Iterator[Reach | None]:
+        """What each tensor in what the forward returned sees, containers opened in order."""
+        if isinstance(result, Tensor):
+            yield self._reach_of(result)
+        elif isinstance(result, Mapping):
+            for item in result.values():
+                yield from self.reaches_in(item)
+        elif isinstance(result, (list, tuple)):
+            for item in result:
+                yield from self.reaches_in(item)
+        elif is_dataclass(result):
+            yield from self.reaches_in(vars(result))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        known = self._known.get(func)
-        if known is None:
-            known = self._known[func] = self._look_up(func)
-        op, name = known
-        tensors = self._tensors(args, kwargs)
-        if op is None and func._can_decompose() and self._inside is None:
-            return self._take_apart(func, name, args, kwargs, tensors)
-        if op is None and self._inside is not None and func._can_decompose():
+        entry = self._table.get(func)
+        if entry is None:
+            entry = self._table[func] = _look_up(func)
+        op, name = entry
+        args, kwargs = self._stand_ins.for_call(name, op, args, kwargs)
+        apart = op is None and func._can_decompose()
+        if apart and self._inside is not None:
             with self:
                 return func.decompose(*args, **kwargs)
-        sources = [self.values.get(id(tensor)) for tensor in tensors]
+        tensors = list(tensors_in(args))
+        if kwargs:
+            tensors += tensors_in(kwargs.values())
+        sources = [self.values.get(id(tensor), NOTHING) for tensor in tensors]
+        inside = self._inside = Inside(len(self.layers)) if apart else self._inside
+        before = self.storages.written
         try:
-            out = func(*args, **kwargs)
+            if apart:
+                with self:
+                    out = func.decompose(*args, **kwargs)
+            else:
+                out = func(*args, **kwargs)
         except Exception as error:
-            self._note_failure(error, name, tensors, args)
+            if self.failed is None or self.failed[0] is not error:
+                self.failed = (error, Heard(name, args, tensors, _layers(sources)))
             raise
-        call = Call(name, args, kwargs, out, self._reach_of)
-        self._record(call, op, sources)
+        finally:
+            if apart:
+                self._inside = None
+        if apart and inside is not None:
+            effect = self._of_parts(inside, out)
+        else:
+            effect = (
+                Effect(macs=None, blind=True)
+                if op is None
+                else op.handler(Call(name, args, kwargs, out, self._reach_of))
+            )
+        kind = op.kind if op is not None else "work"
+        shown = effect.name or (op.name if op is not None else name.strip("_"))
+        outs = list(tensors_in((out,)))
+        if not outs:
+            return out
+        if self._inside is not None:
+            self._note_part(self._inside, shown, kind, effect, outs, sources)
+            return out
+        seen = any(source.layer >= 0 for source in sources)
+        owners = {owner for source in sources for owner in source.owners}
+        grad = kind != "make" and name != "detach" and any(source.grad for source in sources)
+        hidden = kind in ("make", "alias") or (kind == "view" and not seen)
+        if hidden or not (seen or owners or effect.macs):
+            layer = -1 if kind == "make" else max((s.layer for s in sources), default=-1)
+            kept = tuple(owners) if hidden and kind != "make" else ()
+            self._hold(outs, effect, layer, kept, grad=grad)
+            return out
+        index = len(self.layers)
+        kept = tuple(owners) if kind == "view" else ()
+        self._hold(outs, effect, index, kept, grad=grad)
+        saved = 0
+        if grad and kind == "work":
+            needs = {id(t): s.grad for t, s in zip(tensors, sources, strict=True) if s.grad}
+            for what, at in saved_by(func, name, args, kwargs, needs):
+                if what == "new":
+                    saved += at
+                else:
+                    saved += self._keep(tensors[at] if what == "argument" else outs[at])
+        if effect.macs is None or effect.blind:
+            self.unknown.update(inside.unknown if apart and inside else {shown: None})
+        inputs = _layers(sources)
+        self._note_gates(effect, index, tensors)
+        written = self.storages.written - before
+        self._append(shown, inputs, outs[0], effect, owners, written, saved)
         return out
-
-    def _tensors(self, args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
-        found: list[Tensor] = []
-        for value in (*args, *kwargs.values()) if kwargs else args:
-            if isinstance(value, Tensor):
-                found.append(value)
-            elif isinstance(value, (list, tuple)):
-                found.extend(v for v in value if isinstance(v, Tensor))
-        return found
-
-    def _look_up(self, func: Any) -> tuple[Op | None, str]:
-        name = func._schema.name.split("::")[1]
-        if func.namespace == "aten":
-            found = OPS.get(name) or OPS.get(name.rstrip("_"))
-            if found is not None:
-                return found, name
-            if torch.Tag.pointwise in func.tags:
-                return Op(name.strip("_"), pointwise), name
-        return None, name if func.namespace == "aten" else f"{func.namespace}::{name}"
 
     def _reach_of(self, tensor: Any) -> Reach | None:
         value = self.values.get(id(tensor))
         return None if value is None else value.reach
 
-    def _record(self, call: Call, op: Op | None, sources: list[Value | None]) -> None:
-        seen = any(value is not None and value.layer >= 0 for value in sources)
-        owners = {o for value in sources if value is not None for o in value.owners}
-        effect = self._effect(call, op)
-        kind = op.kind if op is not None else "work"
-        name = effect.name or (op.name if op is not None else call.name)
-        hidden = kind in ("make", "alias") or (kind == "view" and not seen)
-        constant = not seen and not owners and not effect.macs
-        if self._inside is not None:
-            inside = self._inside
-            inside.macs += effect.macs or 0
-            inside.activations += effect.activations
-            if effect.macs is None or effect.blind:
-                inside.unknown.append(name)
-            self._outputs(call, effect, -1 if kind == "make" or constant else inside.layer, owners)
-            return
-        if hidden or constant:
-            layer = max((v.layer for v in sources if v is not None), default=-1)
-            kept = owners if kind in ("view", "alias") else set[int]()
-            self._outputs(call, effect, -1 if kind == "make" else layer, kept)
-            return
-        if effect.macs is None or effect.blind:
-            self.unknown[name] = None
-        index = len(self.layers)
-        inputs = tuple(dict.fromkeys(v.layer for v in sources if v is not None and v.layer >= 0))
-        written = self._outputs(call, effect, index, owners if kind == "view" else set())
-        self._append(index, name, inputs, call.first, effect, owners, written)
+    def _of_parts(self, inside: Inside, out: Any) -> Effect:
+        """A composite that is not in the table, known through its parts."""
+        reaches = [self._reach_of(tensor) for tensor in tensors_in((out,))]
+        macs = None if inside.unknown else inside.macs
+        return Effect(reaches, macs, inside.activations)
 
-    def _effect(self, call: Call, op: Op | None) -> Effect:
-        if op is not None:
-            return op.handler(call)
-        return Effect(None, macs=None, blind=True)
+    def _note_part(
+        self,
+        inside: Inside,
+        name: str,
+        kind: str,
+        effect: Effect,
+        outs: list[Tensor],
+        sources: list[Value],
+    ) -> None:
+        inside.macs += effect.macs or 0
+        inside.activations += effect.activations
+        if effect.macs is None or effect.blind:
+            inside.unknown[name] = None
+        seen = kind != "make" and any(source.layer >= 0 for source in sources)
+        owners = {owner for source in sources for owner in source.owners}
+        grad = any(source.grad for source in sources)
+        self._hold(outs, effect, inside.layer if seen else -1, tuple(owners), grad=grad)
+
+    def _hold(
+        self,
+        outs: list[Tensor],
+        effect: Effect,
+        layer: int,
+        owners: tuple[int, ...],
+        *,
+        grad: bool,
+    ) -> None:
+        reach = effect.reach
+        for i, out in enumerate(outs):
+            if isinstance(reach, list):
+                own = reach[i] if i < len(reach) else None
+            else:
+                own = reach
+            real = out.dtype.is_floating_point or out.dtype.is_complex
+            self._register(out, Value(layer, own, owners, grad=grad and real))
+
+    def _register(self, tensor: Tensor, value: Value, *, fixed: bool = False) -> None:
+        key = id(tensor)
+        values = self.values
+        old = values.get(key)
+        if old is not None and old.watch is not None and old.watch() is tensor:
+            value.watch, value.block = old.watch, old.block
+            values[key] = value
+            return
+        value.block, release = self.storages.hold(tensor, fixed=fixed)
+
+        def gone(_: Any) -> None:
+            values.pop(key, None)
+            release()
+
+        value.watch = weakref.ref(tensor, gone)
+        values[key] = value
+
+    def _keep(self, tensor: Tensor) -> int:
+        """Bytes that keeping this tensor for backward adds to what is kept already."""
+        block = self.storages.block_of(tensor)
+        if block is None or block.fixed or block.saved:
+            return 0
+        block.saved = True
+        return block.size
+
+    def _note_gates(self, effect: Effect, index: int, tensors: list[Tensor]) -> None:
+        reach = effect.reach[0] if isinstance(effect.reach, list) and effect.reach else effect.reach
+        if isinstance(reach, Reach) and any(
+            hull.squeezed for term in reach.terms for hull in term.hulls
+        ):
+            self.squeezed.add(index)
+        for tensor in tensors if effect.gate else ():
+            value = self.values.get(id(tensor))
+            if value is not None and value.layer in self.squeezed:
+                self.gates.append((value.layer, index))
 
     def _append(
         self,
-        index: int,
         name: str,
         inputs: tuple[int, ...],
         first: Tensor,
         effect: Effect,
         owners: set[int],
         written: int,
+        saved: int,
     ) -> None:
         new = owners - self.used
         self.used |= new
         module, path = self.stack.top
-        reach = effect.reach[0] if isinstance(effect.reach, list) else effect.reach
         defined = self.makers.get(id(module))
         self.layers.append(
             Layer(
-                index=index,
+                index=len(self.layers),
                 path=path,
                 op=name,
                 inputs=inputs,
@@ -190,93 +295,36 @@ class Recorder(TorchDispatchMode):
                 macs=effect.macs,
                 activations=effect.activations,
                 out_bytes=written,
+                saved_bytes=saved,
                 source=calling_line(self.stop) or defined,
                 defined=defined,
-                field=None if reach is None else field_of(reach),
+                field=self._field(effect),
                 module=type(module).__name__,
                 dtype=str(first.dtype).removeprefix("torch."),
                 attrs=effect.attrs or {},
             )
         )
 
-    def _outputs(self, call: Call, effect: Effect, layer: int, owners: set[int]) -> int:
-        outs = [call.out] if isinstance(call.out, Tensor) else [
-            t for t in (call.out if isinstance(call.out, (list, tuple)) else ()) 
-        ]
-        written = 0
-        keep = tuple(owners)
-        for i, out in enumerate(outs):
-            if not isinstance(out, Tensor):
-                continue
-            reach = effect.reach
-            if isinstance(reach, list):
-                reach = reach[i] if i < len(reach) else None
-            written += self._register(out, Value(layer, reach, keep), counted=True)
-        return written
+    def _field(self, effect: Effect) -> Field | None:
+        reach = effect.reach[0] if isinstance(effect.reach, list) and effect.reach else effect.reach
+        if not isinstance(reach, Reach):
+            return None
+        known = self._fields.get(id(reach))
+        if known is None:
+            known = self._fields[id(reach)] = (reach, field_of(reach))
+        return known[1]
 
-    def _register(self, tensor: Tensor, value: Value, *, counted: bool) -> int:
-        key = id(tensor)
-        old = self.values.get(key)
-        if old is not None and old.watch is not None and old.watch() is tensor:
-            value.watch = old.watch
-            self.values[key] = value
-            return 0
-        release = self.storages.hold(tensor) if counted else None
-        values = self.values
 
-        def gone(_: Any, key: int = key, release: Callable[[], None] | None = release) -> None:
-            values.pop(key, None)
-            if release is not None:
-                release()
+def _layers(sources: list[Value]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(source.layer for source in sources if source.layer >= 0))
 
-        value.watch = weakref.ref(tensor, gone)
-        values[key] = value
-        return self.storages.last_new if counted else 0
 
-    def _take_apart(
-        self, func: Any, name: str, args: Any, kwargs: dict[str, Any], tensors: list[Tensor]
-    ) -> Any:
-        """A composite that is not in the table: one layer, known through its parts."""
-        sources = [self.values.get(id(tensor)) for tensor in tensors]
-        index = len(self.layers)
-        inside = self._inside = Inside(index)
-        before = self.storages.written
-        try:
-            with self:
-                out = func.decompose(*args, **kwargs)
-        except Exception as error:
-            self._note_failure(error, name, tensors, args)
-            raise
-        finally:
-            self._inside = None
-        first = out if isinstance(out, Tensor) else None
-        if first is None and isinstance(out, (list, tuple)):
-            first = next((t for t in out if isinstance(t, Tensor)), None)
-        seen = any(value is not None and value.layer >= 0 for value in sources)
-        owners = {o for value in sources if value is not None for o in value.owners}
-        if first is None or not (seen or owners):
-            return out
-        if inside.unknown:
-            self.unknown.update(dict.fromkeys(inside.unknown))
-        effect = Effect(
-            self._reach_of(first),
-            None if inside.unknown else inside.macs,
-            inside.activations,
-        )
-        inputs = tuple(dict.fromkeys(v.layer for v in sources if v is not None and v.layer >= 0))
-        self._append(
-            index, name.strip("_"), inputs, first, effect, owners, self.storages.written - before
-        )
-        return out
-
-    def _note_failure(
-        self, error: BaseException, name: str, tensors: list[Tensor], args: Any
-    ) -> None:
-        if self.failed is None or self.failed[0] is not error:
-            sources = tuple(
-                value.layer
-                for tensor in tensors
-                if (value := self.values.get(id(tensor))) is not None and value.layer >= 0
-            )
-            shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-            self.failed = (error, name, shapes, (args, sources))
+def _look_up(func: Any) -> tuple[Op | None, str]:
+    """The table's entry for an operator, and its bare name."""
+    name = func._schema.name.split("::")[1]
+    if func.namespace != "aten":
+        return None, f"{func.namespace}::{name}"
+    found = OPS.get(name) or OPS.get(name.rstrip("_"))
+    if found is None and torch.Tag.pointwise in func.tags:
+        found = Op(name.strip("_"), pointwise)
+    return found, name

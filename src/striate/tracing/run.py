@@ -6,16 +6,20 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from striate.errors import TraceError
-from striate.records.trace import Failure, Totals, Trace
-from striate.tracing.failure import describe, one_line
-from striate.tracing.places import Stack, failing_line
+from striate.records.trace import Failure, Layer, Totals, Trace
+from striate.tracing.failure import explain
+from striate.tracing.fields.reach import Reach
+from striate.tracing.places import Stack
 from striate.tracing.prepare import made, on_meta
 from striate.tracing.recorder import Recorder
+
+Size = tuple[int, int, int]
 
 
 def trace(
@@ -33,62 +37,104 @@ def trace(
     under the meta device, and the line that made each of its modules is known.
 
     ``train``: trace it in training mode (by default in evaluation mode).  ``batch``: images at
-    once; costs and bytes are of the batch.
+    once; costs and bytes are of the batch.  ``saved_bytes`` are those of training in either mode.
 
     A forward that raises gives a partial Trace (``complete`` is False) that ends before the
     failing operation and says which, where and why.  Raises TraceError for inputs the module
     cannot take at all.
     """
-    channels, height, width = _checked(image, batch)
+    size = _checked(image, batch)
     built, makers = made(module)
     label = name or type(built).__name__
-    _takes_one_input(built)
-    params = {id(p): p for p in built.parameters()}
-    names = {id(p): path for path, p in built.named_parameters()}
-    fixed = sum(_bytes(p) for p in params.values()) + sum(_bytes(b) for b in built.buffers())
-    stack = Stack(built)
+    heard = listen(built, size, makers, train=train, batch=batch)
+    if heard.failure is not None and len(heard.recorder.layers) == 1:
+        _refuse_input(heard.failure, label, size)
+    return _told(heard, built, label, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """One forward as it was heard.  ``outputs``: what each tensor it returned sees."""
+
+    recorder: Recorder
+    outputs: tuple[Reach | None, ...]
+    failure: Failure | None
+
+
+def listen(
+    module: nn.Module, image: Size, makers: dict[int, str], *, train: bool = False, batch: int = 1
+) -> Heard:
+    """Run the forward on shapes alone, with every switch of torch put back afterwards."""
+    _takes_one_input(module)
+    stack = Stack(module)
     recorder = Recorder(stack, makers, sys._getframe())
+    outputs: tuple[Reach | None, ...] = ()
     failure: Failure | None = None
-    with _quiet_state(), on_meta(built, train=train) as stand_ins:
+    with _switches(), on_meta(module, train=train) as stand_ins:
         for owner, (tensor, elements) in stand_ins.items():
             recorder.watch_parameter(tensor, owner, elements)
-        dtype = _dtype(built)
         with torch.inference_mode(), stack.listening():
-            pixels = torch.empty(batch, channels, height, width, device="meta", dtype=dtype)
+            pixels = torch.empty(batch, *image, device="meta", dtype=_dtype(module))
             recorder.watch_image(pixels)
             try:
                 with recorder:
-                    result = built(pixels)
+                    result = module(pixels)
+                outputs = tuple(recorder.reaches_in(result))
                 del result
-            except Exception as error:  # the user's forward may raise anything
-                failure = _failure(error, recorder, stack)
+            except Exception as error:  # the user's forward, which may raise anything
+                failure = explain(error, recorder, stack)
             del pixels
-    if failure is not None and len(recorder.layers) == 1:
-        _refuse_input(failure, label, (channels, height, width))
-    totals = Totals(
-        params=sum(p.numel() for p in params.values()),
-        macs=sum(layer.macs or 0 for layer in recorder.layers),
-        activations=sum(layer.activations for layer in recorder.layers),
-        infer_bytes=fixed + recorder.storages.peak,
-        train_bytes=fixed
-        + sum(_bytes(p) for p in params.values() if p.requires_grad)
-        + sum(layer.saved_bytes for layer in recorder.layers),
-    )
+    return Heard(recorder=recorder, outputs=outputs, failure=failure)
+
+
+def _told(heard: Heard, module: nn.Module, label: str, image: Size) -> Trace:
+    recorder = heard.recorder
+    params = {id(p): p for p in module.parameters()}
+    names = {id(p): path for path, p in module.named_parameters()}
+    layers = _with_gates(recorder)
+    weights = sum(_bytes(p) for p in params.values())
+    fixed = weights + sum(_bytes(b) for b in module.buffers())
+    gradients = sum(_bytes(p) for p in params.values() if p.requires_grad)
+    unused = [names[owner] for owner in params if owner not in recorder.used]
     return Trace(
         name=label,
-        image=(channels, height, width),
-        layers=tuple(recorder.layers),
-        totals=totals,
-        complete=failure is None,
+        image=image,
+        layers=layers,
+        totals=Totals(
+            params=sum(p.numel() for p in params.values()),
+            macs=sum(layer.macs or 0 for layer in layers),
+            activations=sum(layer.activations for layer in layers),
+            infer_bytes=fixed + recorder.storages.peak,
+            train_bytes=fixed + gradients + sum(layer.saved_bytes for layer in layers),
+        ),
+        complete=heard.failure is None,
         unknown=tuple(recorder.unknown),
-        failure=failure,
-        unused=tuple(names[owner] for owner in params if owner not in recorder.used)
-        if failure is None
-        else (),
+        failure=heard.failure,
+        unused=() if heard.failure is not None else tuple(unused),
     )
 
 
-def _checked(image: Sequence[int], batch: int) -> tuple[int, int, int]:
+def _with_gates(recorder: Recorder) -> tuple[Layer, ...]:
+    """Mark the layers of squeeze gates: from the pool on, where all that follows is the gate."""
+    layers = recorder.layers
+    if not recorder.gates:
+        return tuple(layers)
+    users: dict[int, set[int]] = {}
+    for layer in layers:
+        for source in layer.inputs:
+            users.setdefault(source, set()).add(layer.index)
+    gates: set[int] = set()
+    ends: dict[int, set[int]] = {}
+    for gate, gated in recorder.gates:
+        ends.setdefault(gate, set()).add(gated)
+    for index in range(len(layers) - 1, 0, -1):
+        used = users.get(index, set())
+        if index in recorder.squeezed and used and used <= gates | ends.get(index, set()):
+            gates.add(index)
+    return tuple(replace(layer, gate=True) if layer.index in gates else layer for layer in layers)
+
+
+def _checked(image: Sequence[int], batch: int) -> Size:
     values = tuple(image)
     if len(values) != 3 or not all(isinstance(v, int) and v >= 1 for v in values):
         shown = "x".join(str(v) for v in values)
@@ -106,40 +152,22 @@ def _takes_one_input(module: nn.Module) -> None:
         signature = inspect.signature(module.forward)
     except (TypeError, ValueError):  # built in C++, which says nothing of its arguments
         return
-    needed = [
-        p.name
-        for p in signature.parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
     try:
         signature.bind(None)
     except TypeError:
-        asked = ", ".join(needed) or "nothing"
+        needed = [
+            p.name
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
         raise TraceError(
-            f"{type(module).__name__}.forward takes {asked}; striate gives it one image"
+            f"{type(module).__name__}.forward takes {len(needed)} inputs "
+            f"({', '.join(needed) or 'none'}); striate gives it one image, so wrap it in a "
+            "module that takes one"
         ) from None
 
 
-def _failure(error: Exception, recorder: Recorder, stack: Stack) -> Failure:
-    failed = recorder.failed
-    path = stack.where(error)
-    if failed is not None and failed[0] is error:
-        _, op, shapes, (args, inputs) = failed
-    else:
-        last = recorder.layers[-1]
-        op, shapes, args, inputs = "", (last.shape,), (), (last.index,)
-    return describe(
-        error,
-        path=path,
-        op=op,
-        shapes=shapes,
-        source=failing_line(error),
-        args=args,
-        inputs=inputs,
-    )
-
-
-def _refuse_input(failure: Failure, label: str, image: tuple[int, int, int]) -> None:
+def _refuse_input(failure: Failure, label: str, image: Size) -> None:
     """An input that the very first operation cannot take is the caller's, not the network's."""
     where = failure.path or label
     shown = "x".join(map(str, image))
@@ -158,8 +186,8 @@ def _bytes(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
-def _quiet_state() -> Iterator[None]:
-    """Global switches of torch as the trace needs them, then as they were."""
+def _switches() -> Iterator[None]:
+    """Global switches of torch as a trace needs them, then as they were."""
     fast = torch.backends.mha.get_fastpath_enabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     torch.backends.mha.set_fastpath_enabled(False)
@@ -168,6 +196,3 @@ def _quiet_state() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-
-
-_ = one_line

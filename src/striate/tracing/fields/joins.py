@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,26 +27,35 @@ from striate.tracing.fields.reach import (
     still,
     worsened,
 )
-from striate.tracing.fields.windows import slide
+from striate.tracing.fields.windows import pad
 
 MOST_TERMS = 4
 """More branches that no single term describes than this are bounded by one."""
 
 
-def meet(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
+class Met(NamedTuple):
+    """Operands met element by element; ``gate``: one of them was a gate, and was left out."""
+
+    reach: Reach
+    gate: bool
+
+
+def meet(reaches: Sequence[Reach], shape: Sequence[int]) -> Met:
     """An element-wise operation, broadcast to ``shape``.
 
     A factor that was squeezed to one position and is broadcast back over a map is a gate: what it
     saw is left out, and the result says so (``gated``).
     """
+    gate = False
     if len(reaches) > 1:
-        reaches = _ungated(reaches)
-    spread = [reach if reach.shape == tuple(shape) else expand(reach, shape) for reach in reaches]
-    return reduce(union, spread)
+        reaches, gate = _ungated(reaches)
+    shape = tuple(shape)
+    spread = [reach if reach.shape == shape else expand(reach, shape) for reach in reaches]
+    return Met(reduce(union, spread), gate)
 
 
-def _ungated(reaches: Sequence[Reach]) -> Sequence[Reach]:
-    """Take out what squeeze gates saw, axis by axis."""
+def _ungated(reaches: Sequence[Reach]) -> tuple[Sequence[Reach], bool]:
+    """The operands without what squeeze gates saw, axis by axis; whether there was a gate."""
     maps = [
         [any(axis_moves(term.dims, axis) for term in reach.terms) for axis in AXES]
         for reach in reaches
@@ -71,7 +81,7 @@ def _ungated(reaches: Sequence[Reach]) -> Sequence[Reach]:
         kept.append(reach.each(lambda term, a=open_axes[0], b=base: _axis_of(term, a, b.terms[0])))
     if gated:
         kept = [kept[0]._replace(gated=True), *kept[1:]]
-    return kept
+    return kept, gated
 
 
 def _is_one(reach: Reach, axis: int) -> bool:
@@ -332,49 +342,49 @@ def concatenate(parts: Sequence[tuple[Reach | None, int]], d: int, shape: Sequen
     ``parts``: each tensor's Reach and its size along ``d``.
     """
     known = [reach for reach, _ in parts if reach is not None]
-    moving = any(not still(term.dims[d]) for reach in known for term in reach.terms)
-    if not moving:
-        flat = [
-            reach.each(lambda term: Term(_swap(term.dims, d, plain(shape[d])), term.hulls))
-            for reach in known
-        ]
-        together = reduce(union, flat)
+    if all(still(term.dims[d]) for reach in known for term in reach.terms):
+        flat = [_with_dim(reach, d, plain(shape[d])) for reach in known]
         if len(known) == len(parts) and all(other == flat[0] for other in flat[1:]):
-            return together
-        return together.each(
-            lambda term: Term(_swap(term.dims, d, (Factor(shape[d], mixed=True),)), term.hulls)
-        )
-    if len(known) == 1:
+            return flat[0]
+        row = _in_a_row(parts, d, shape)
+        if row is not None:
+            return row
+        return _with_dim(reduce(union, flat), d, (Factor(shape[d], mixed=True),))
+    if len(known) == 1 and len(known[0].terms) == 1 and len(known[0].terms[0].dims[d]) == 1:
         before = 0
         for reach, n in parts:
             if reach is not None:
                 break
             before += n
-        dims = known[0].terms[0].dims
-        if len(known[0].terms) == 1 and len(dims[d]) == 1:
-            return known[0].each(
-                lambda term: slide(
-                    term, d, first=-before, reach=0, stride=1, out=shape[d], image=(1 << 30,) * 2
-                )
-            )
-    return _in_a_row(parts, d, shape)
+        return pad(known[0], {d: (before, shape[d] - before - known[0].shape[d])})
+    row = _in_a_row(parts, d, shape)
+    return _bounded_row(known, d, shape) if row is None else row
+
+
+def _with_dim(reach: Reach, d: int, dim: Dim) -> Reach:
+    return reach.each(lambda term: Term(_swap(term.dims, d, dim), term.hulls))
 
 
 def _swap(dims: tuple[Dim, ...], d: int, dim: Dim) -> tuple[Dim, ...]:
     return (*dims[:d], dim, *dims[d + 1 :])
 
 
-def _in_a_row(parts: Sequence[tuple[Reach | None, int]], d: int, shape: Sequence[int]) -> Reach:
-    """Concatenation along a dimension that moves: one table per axis, index by index."""
+def _in_a_row(
+    parts: Sequence[tuple[Reach | None, int]], d: int, shape: Sequence[int]
+) -> Reach | None:
+    """Concatenation index by index, as one table per axis; None where parts differ elsewhere."""
     known = [reach for reach, _ in parts if reach is not None]
     first = known[0]
     rest = _swap(first.terms[0].dims, d, plain(1))
-    simple = all(
-        len(reach.terms) == 1 and _swap(reach.terms[0].dims, d, plain(1)) == rest
-        for reach in known
-    )
-    if not simple:
-        return _bounded_row(known, d, shape)
+    whole = [hull.whole for hull in first.terms[0].hulls]
+    for reach in known:
+        term = reach.terms[0]
+        if (
+            len(reach.terms) > 1
+            or _swap(term.dims, d, plain(1)) != rest
+            or [hull.whole for hull in term.hulls] != whole
+        ):
+            return None
     axes = 0
     hulls: list[Hull] = []
     lines: list[Line] = []

@@ -11,7 +11,6 @@ attention, whose element (i, j) sees token i and token j).
 
 The interval is that of the image continued on all sides, so it may start before pixel 0: padding
 shifts it and does not cut it.  An *interior* element is one whose interval lies inside the image.
-Channels are not told apart: the interval of a position is the hull over the channels there.
 """
 
 from __future__ import annotations
@@ -128,8 +127,8 @@ def of_image(shape: Iterable[int]) -> Reach:
 
 
 def axis_moves(dims: Iterable[Dim], axis: int) -> bool:
-    """Whether any factor moves the interval along this axis."""
-    return any(factor.lines[axis] != 0 for dim in dims for factor in dim)
+    """Whether positions along this axis are told apart (channels that differ do not count)."""
+    return any(factor.axes and factor.lines[axis] != 0 for dim in dims for factor in dim)
 
 
 def one_factor(dim: Dim) -> tuple[Factor, tuple[int, int], tuple[int, int]]:
@@ -192,8 +191,10 @@ def contract(term: Term, over: set[int], image: tuple[int, int], *, keep: bool) 
         lo, hi, least = hull.lo, hull.hi, hull.least
         for factor in moving:
             far_lo, far_hi = extremes(factor.lines[axis], factor.size)
-            lo, hi, least = lo + far_lo, hi + far_hi, least + far_hi - far_lo
-        squeezed = not axis_moves(dims, axis)
+            lo, hi = lo + far_lo, hi + far_hi
+            if factor.axes:
+                least += far_hi - far_lo
+        squeezed = hull.squeezed or (not axis_moves(dims, axis) and any(f.axes for f in moving))
         whole = hull.whole or (squeezed and lo <= 0 and hi >= image[axis] - 1)
         hulls[axis] = Hull(lo, hi, least, hull.rank, squeezed, whole)
     return Term(dims, (hulls[0], hulls[1]))

@@ -57,7 +57,6 @@ def _positions(term: Term, image: tuple[int, int]) -> Term:
         d
         for d, dim in enumerate(term.dims)
         if d > 0
-        and len(dim) > 1
         and any(factor.moves for factor in dim)
         and any(not factor.axes and factor.size > 1 for factor in dim)
     }

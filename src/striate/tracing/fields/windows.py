@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from striate.tracing.fields.lines import Line, Offsets, Table, settle, span, windowed
+from striate.tracing.fields.lines import NOWHERE, Line, Offsets, Table, settle, span, windowed
 from striate.tracing.fields.reach import (
     AXES,
     Dim,
@@ -67,10 +68,19 @@ def slide(
     return _put(term, d, (new,), (changed[0], changed[1]))
 
 
-def remap(term: Term, d: int, first: Offsets, last: Offsets, *, grown: int = 0) -> Term:
+def remap(
+    term: Term,
+    d: int,
+    first: Offsets,
+    last: Offsets,
+    *,
+    grown: int = 0,
+    none: NDArray[np.bool_] | None = None,
+) -> Term:
     """Output o of dimension ``d`` sees the input indices first[o] … last[o] (may lie outside).
 
     ``grown``: input indices that the narrowest window adds to the first, for the least path.
+    ``none``: outputs that see nothing.
     """
     factor, lo_more, hi_more = one_factor(term.dims[d])
     n, out = factor.size, len(first)
@@ -90,6 +100,8 @@ def remap(term: Term, d: int, first: Offsets, last: Offsets, *, grown: int = 0) 
         else:
             near, far = line * first, line * last
             lo, hi = np.minimum(near, far), np.maximum(near, far)
+        if none is not None and none.any():
+            lo, hi = np.where(none, NOWHERE, lo), np.where(none, -NOWHERE, hi)
         new, lo_base, hi_base = settle(lo, hi, round(covered / n * rate * out))
         hull = hulls[axis]
         grow = round(abs(covered) / n * grown)
@@ -225,10 +237,11 @@ def convolve_transposed(
         base = len(term.dims) - k
         term = mix_channels(term, base - 1, groups, channels, reach.image)
         for i in range(k):
-            first, last = taps_of_transposed(
+            first, last, none = taps_of_transposed(
                 out[base + i], kernel[i], stride[i], padding[i], dilation[i]
             )
-            term = remap(term, base + i, first, last, grown=int((last - first).min()))
+            grown = int((last - first)[~none].min())
+            term = remap(term, base + i, first, last, grown=grown, none=none)
         return term
 
     return reach.each(change)
@@ -236,11 +249,8 @@ def convolve_transposed(
 
 def taps_of_transposed(
     out: int, kernel: int, stride: int, padding: int, dilation: int
-) -> tuple[Offsets, Offsets]:
-    """First and last input index that each output of a transposed convolution gets.
-
-    An output between the taps gets none; it is given the input before it, whose field it lies in.
-    """
+) -> tuple[Offsets, Offsets, NDArray[np.bool_]]:
+    """First and last input index that each output gets, and which outputs get none at all."""
     o = np.arange(out, dtype=np.int64) + padding
     first = np.full(out, np.iinfo(np.int64).max)
     last = np.full(out, np.iinfo(np.int64).min)
@@ -252,7 +262,7 @@ def taps_of_transposed(
         last[hit] = np.maximum(last[hit], index[hit])
     none = first > last
     first[none] = last[none] = o[none] // stride
-    return first, last
+    return first, last, none
 
 
 def _put(term: Term, d: int, dim: Dim, hulls: tuple[Hull, Hull]) -> Term:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -56,7 +56,7 @@ class Effect(NamedTuple):
 
     ``reach``: of the output (a list: one for each output); None where it sees no pixel.
     ``macs``: None for an operation that is not understood.
-    ``blind``: the field is not understood.
+    ``blind``: the field is not understood.  ``gate``: one operand is a squeeze gate.
     """
 
     reach: Reach | list[Reach | None] | None = None
@@ -65,6 +65,7 @@ class Effect(NamedTuple):
     attrs: dict[str, Any] | None = None
     blind: bool = False
     name: str | None = None
+    gate: bool = False
 
 
 Handler = Callable[[Call], Effect]
@@ -104,3 +105,12 @@ def sized(value: Any, n: int) -> tuple[int, ...]:
 def pair(value: Any, n: int = 2) -> tuple[int, ...]:
     """As an attribute of a layer: (h, w) for maps, as many as there are axes otherwise."""
     return sized(value, n)
+
+
+def tensors_in(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+    """Every tensor among arguments, lists included."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)

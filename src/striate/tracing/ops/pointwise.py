@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 
 from striate.tracing.fields.joins import everywhere, meet
 from striate.tracing.fields.reach import Reach, still
-from striate.tracing.ops.call import Call, Effect, op
-
-
-def tensors_in(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    """Every tensor among arguments, lists included."""
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
+from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 
 @op(
@@ -41,7 +31,8 @@ def pointwise(call: Call) -> Effect:
     first = call.first
     if len(seen) == 1 and seen[0].shape == first.shape:
         return Effect(seen[0])
-    return Effect(meet(seen, tuple(first.shape)))
+    together, gate = meet(seen, tuple(first.shape))
+    return Effect(together, gate=gate)
 
 
 @op("glu")
@@ -55,7 +46,7 @@ def glu(call: Call) -> Effect:
     d = call.get(1, "dim", -1) % call.args[0].dim()
     half = call.args[0].shape[d] // 2
     parts = [take(reach, d, 0, 1, half), take(reach, d, half, 1, half)]
-    return Effect(meet(parts, tuple(call.out.shape)))
+    return Effect(meet(parts, tuple(call.out.shape)).reach)
 
 
 @op("batch_norm", "native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm",

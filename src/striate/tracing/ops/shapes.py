@@ -9,7 +9,7 @@ import torch
 
 from striate.tracing.fields import joins, moves
 from striate.tracing.fields.reach import AXES, Rank, Reach, contract, still, worsened
-from striate.tracing.ops.call import Call, Effect, op
+from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 
 @op("view", "reshape", "_unsafe_view", "view_as", "reshape_as", "_reshape_alias", "view_copy",
@@ -290,8 +290,6 @@ def index(call: Call) -> Effect:
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:
-    from striate.tracing.ops.pointwise import tensors_in
-
     return list(tensors_in(values))
 
 
