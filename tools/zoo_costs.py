@@ -28,12 +28,12 @@ def row(name: str) -> dict[str, int | None]:
     if not traced.complete or traced.unknown:
         raise SystemExit(f"{name}: the trace is not whole: {traced.failure or traced.unknown}")
     fields = [layer.field for layer in traced if layer.op == "conv2d"]
-    last = fields[-1] if fields else None
+    seen = [field for field in fields if field and field.status != "whole"]  # a gate's see it all
     return {
         "params": traced.totals.params,
         "macs": traced.totals.macs,
         "activations": traced.totals.activations,
-        "field_px": last.size[0] if last else None,
+        "field_px": seen[-1].size[0] if seen else None,
     }
 
 

@@ -4,7 +4,9 @@ One ``Stage`` is one row of a paper's table.  ``Arch`` holds no torch and knows 
 scaling, mending and twinning are functions from Arch to Arch.  Every Arch can be built: what
 cannot be (a skip whose maps differ, a map that shrinks to nothing) is refused here.
 
-Numbers must be numbers: ``"3"``, ``3.0`` and ``True`` are no integers.
+Numbers must be numbers: ``"3"``, ``3.0`` and ``True`` are no integers.  What is wrong is pydantic's
+``ValidationError`` where a class is called, and an ArchError of one line from ``from_dict``,
+``from_toml`` and all that is built on them.
 """
 
 from __future__ import annotations
