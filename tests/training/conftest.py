@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 from striate.arch import Arch, Head, Stage, Stem
@@ -62,11 +61,3 @@ def begun(tmp_path: Path, digits: Dataset, wanted: Recipe) -> Callable[..., tupl
         return frozen, folder
 
     return begin
-
-
-@pytest.fixture(autouse=True)
-def _generators_are_left_alone() -> Any:
-    """No function of this room may move torch's generator."""
-    before = torch.get_rng_state()
-    yield
-    assert torch.equal(before, torch.get_rng_state())

@@ -40,6 +40,14 @@ MARGIN = 1.10
 HOPELESS = 4.0
 """A candidate whose first step takes this many times the fastest's is not timed further."""
 
+LEAST_ROUNDS, MOST_ROUNDS = 2, 30
+"""How often each candidate is timed: a small network's steps are short and scatter widely."""
+
+STEP_SECONDS = 1.0
+"""The batch is made smaller, down to ``FEWEST`` images, until a step in fp32 takes this long."""
+
+FEWEST = 8
+
 TOLERANCE: dict[Setting, float] = {
     "fp32": 0.0,
     "fp32-channels-last": 0.01,
@@ -58,16 +66,15 @@ def probe(
     classes: int,
     candidates: Sequence[Setting] = SETTINGS,
     fresh: bool = False,
-    rounds: int = 5,
-    budget: float = 20.0,
+    budget: float = 6.0,
 ) -> Probe:
     """Measure ``candidates`` on ``module``, or recall an earlier measurement of the same job.
 
     ``images``: (N, C, H, W) float32 as the network gets them, N the recipe's batch size.
-    ``labels``: (N,) int64.  ``fresh`` measures again.  Each candidate is timed ``rounds`` times,
-    fewer where ``budget`` seconds would be exceeded, but at least once after a first untimed
-    step.  A single candidate is measured too: its speed is needed to plan by minutes.  ``module``
-    and the random generators are left as they were.
+    ``labels``: (N,) int64.  ``fresh`` measures again.  The steps are timed for about ``budget``
+    seconds; where one would take longer than a second in fp32, on fewer images.  A single
+    candidate is measured too: its speed is needed to plan by minutes.  ``module`` and the random
+    generators are left as they were.
     """
     threads = recipe.threads or torch.get_num_threads()
     key = signature(module, images.shape, recipe, threads=threads, candidates=candidates)
@@ -79,14 +86,15 @@ def probe(
     if recipe.deterministic:
         reason = _why_nondeterministic(module, batch, classes, recipe, threads)
     with steady_process(threads=threads, deterministic=recipe.deterministic and reason is None):
+        batch = _affordable(module, batch, classes, recipe)
         reference = _gradient(module, batch, classes, "fp32", recipe)
         deviations: dict[Setting, float] = {
             setting: _deviation(reference, _gradient(module, batch, classes, setting, recipe))
             for setting in candidates
         }
-        seconds = _time(module, batch, classes, recipe, candidates, rounds, budget)
+        seconds = _time(module, batch, classes, recipe, candidates, budget)
     speeds: dict[Setting, float] = {
-        setting: len(images) / seconds[setting] for setting in candidates
+        setting: len(batch[0]) / seconds[setting] for setting in candidates
     }
     chosen = choose(speeds, deviations)
     results = tuple(
@@ -162,6 +170,20 @@ def _gradient(
     return loss.item(), torch.cat(parts)
 
 
+def _affordable(
+    module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, recipe: Recipe
+) -> tuple[Tensor, Tensor]:
+    """As much of ``batch`` as a step in fp32 takes about ``STEP_SECONDS`` for."""
+    images, labels = batch
+    few = images[:FEWEST], labels[:FEWEST]
+    _gradient(module, few, classes, "fp32", recipe)  # makes kernels
+    started = time.perf_counter()
+    _gradient(module, few, classes, "fp32", recipe)
+    rate = len(few[0]) / (time.perf_counter() - started)
+    count = max(FEWEST, math.floor(rate * STEP_SECONDS))
+    return images[:count], labels[:count]
+
+
 def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
     """The greater of the relative differences of loss and gradient (their norms); inf for NaN."""
     loss = abs(other[0] - reference[0]) / max(abs(reference[0]), 1e-12)
@@ -175,7 +197,6 @@ def _time(
     classes: int,
     recipe: Recipe,
     candidates: Sequence[Setting],
-    rounds: int,
     budget: float,
 ) -> dict[Setting, float]:
     """Median seconds of a training step in each candidate, taken in turns."""
@@ -200,10 +221,13 @@ def _time(
     ]
     times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
     times.update({setting: [first[setting]] for setting in candidates if setting not in running})
-    cost = sum(first[setting] for setting in running)
-    for _ in range(max(1, min(rounds, math.floor(budget / cost) - 1))):
+    started, done = time.perf_counter(), 0
+    while done < LEAST_ROUNDS or (
+        done < MOST_ROUNDS and time.perf_counter() - started < budget * done / (done + 1)
+    ):
         for setting in running:
             times[setting].append(step(setting))
+        done += 1
     return {setting: statistics.median(measured) for setting, measured in times.items()}
 
 

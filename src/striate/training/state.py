@@ -42,6 +42,7 @@ class Best:
 
     def offer(self, module: nn.Module, *, accuracy: float, loss: float, epoch: int) -> bool:
         """Keep a copy of ``module``'s weights if they are better; says whether they are."""
+        loss = math.inf if math.isnan(loss) else loss
         if (accuracy, -loss) <= (self.accuracy, -self.loss):
             return False
         self.accuracy, self.loss, self.epoch = accuracy, loss, epoch
