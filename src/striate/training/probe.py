@@ -165,9 +165,8 @@ def _gradient(
             part.eval()
     loss = _loss(own, batch, classes, setting)
     loss.backward()
-    gradients = (parameter.grad for parameter in own.parameters())
-    parts: list[Tensor] = [g.float().reshape(-1) for g in gradients if g is not None]
-    return loss.item(), torch.cat(parts)
+    gradients = [p.grad for p in own.parameters() if p.grad is not None]
+    return loss.item(), torch.cat([gradient.float().reshape(-1) for gradient in gradients])
 
 
 def _affordable(
@@ -187,7 +186,8 @@ def _affordable(
 def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
     """The greater of the relative differences of loss and gradient (their norms); inf for NaN."""
     loss = abs(other[0] - reference[0]) / max(abs(reference[0]), 1e-12)
-    gradient = float((other[1] - reference[1]).norm() / reference[1].norm().clamp_min(1e-30))
+    length = torch.linalg.vector_norm(reference[1]).item()
+    gradient = torch.linalg.vector_norm(other[1] - reference[1]).item() / max(length, 1e-30)
     return max(loss, gradient) if math.isfinite(loss + gradient) else math.inf
 
 
