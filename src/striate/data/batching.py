@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+import sys
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+import torch
 import torch.utils.data as torch_data
 
 from striate.data.augment import Augment, augmented
 from striate.data.options import Indices, Pixels, Words
 from striate.data.split import Split
-from striate.errors import StriateError
+from striate.errors import DataError, StriateError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,21 +62,58 @@ def batches(
         for number in range(len(jobs)):
             yield jobs.load(number)
         return
+    loaded = _start(jobs, workers)
+    try:
+        while (item := _next(loaded)) is not None:
+            if isinstance(item, StriateError):
+                raise item
+            yield item
+    finally:
+        # Dropping the iterator would end the workers too, but not while a traceback holds it.
+        loaded._shutdown_workers()
+
+
+def _start(jobs: _Jobs, workers: int) -> Any:
+    """DataLoader's own iterator over the jobs, its workers running."""
     loader = torch_data.DataLoader(
         jobs,
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_is,  # without one, arrays would become tensors
         worker_init_fn=_start_worker,
+        # Its own generator: the seed that DataLoader draws must not move torch's global state.
+        generator=torch.Generator(),
+        # A forked worker shares the pixels with its parent; elsewhere they are copied to it.
+        multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    loaded = iter(loader)
+    with _signals_held(), warnings.catch_warnings():
+        # Workers run numpy, Pillow and simplejpeg alone, none of which holds a lock over a fork.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+        return iter(loader)
+
+
+@contextmanager
+def _signals_held() -> Generator[None]:
+    """Hold SIGINT and SIGTERM back, here until the end of the block, and in what is started in it.
+
+    So a Ctrl-C finds no worker that does not know yet that it is not meant for it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        for item in cast("Iterator[Batch | StriateError]", loaded):
-            if isinstance(item, StriateError):
-                raise item
-            yield item
+        yield
     finally:
-        del loaded  # ends the worker processes now, not when the garbage is collected
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _next(loaded: Iterator[Batch | StriateError]) -> Batch | StriateError | None:
+    try:
+        return next(loaded, None)
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"a loader process ended ({said}); use fewer workers, or 0") from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,4 +149,6 @@ def _as_is(item: Any) -> Any:
 def _start_worker(worker: int) -> None:
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's, which saves the run
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -37,7 +37,8 @@ class Dataset:
     ``mean``, ``std``: per channel over the training split, of pixels divided by ``scale``; the
     deviation of a constant channel is given as 1.
     ``counts``: (C, values) how often each pixel value occurs in the training split.
-    ``decoder``: who decodes plain JPEG here (``pillow`` or ``simplejpeg``), or ``none``.
+    ``decoder``: who decodes plain JPEG, here and for what is predicted (``pillow``,
+    ``simplejpeg``).
     ``cached``: whether the pixels are held in RAM.
     ``notes``: the rules that were applied, a sentence each, with counts.
     """

@@ -8,6 +8,7 @@ from striate.data.dataset import Dataset
 from striate.data.finishing import Opened, finish
 from striate.data.fitting import fit_image, to_channels
 from striate.data.identity import array_digest
+from striate.data.images.decode import choose_decoder
 from striate.data.options import DataOptions, Indices, Pixels, Words
 from striate.data.sources.listing import Decoded, Listing, PartName
 from striate.data.split import HeldPixels
@@ -48,7 +49,7 @@ def open_arrays(listing: Listing, options: DataOptions) -> Dataset:
             counts=count_values(stores["train"].array),
             sizes=np.array([content.pixels.shape[2:] for content in contents.values()]),
             fit=options.fit,
-            decoder="none",
+            decoder=choose_decoder(options.decoder),
             cached=True,
             notes=notes,
         )

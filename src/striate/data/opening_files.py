@@ -144,7 +144,7 @@ def _skipped(bad: Bad, listing: Listing) -> list[str]:
         return []
     said = sorted(f"{listing.parts[name].paths[row]} {why}" for (name, row), why in bad.items())
     more = f"; … {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return [f"{len(said)} bad images were skipped: {'; '.join(said[:_NAMED])}{more}."]
+    return [f"Bad images skipped: {len(said)} ({'; '.join(said[:_NAMED])}{more})."]
 
 
 def _census(

@@ -37,7 +37,7 @@ def list_samples(spec: str, options: DataOptions) -> Listing:
         if path.suffix == ".npz":
             return list_npz(path)
         raise DataError(f"{spec} is no data set; give {_ELSE}")
-    if os.sep in spec:
+    if os.sep in spec and ":" not in spec:
         raise DataError(f"{spec} does not exist; check the path, or give digits or shapes")
     raise DataError(
         f"DATA {spec!r} is neither built in nor a folder or file here; "

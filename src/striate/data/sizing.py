@@ -23,11 +23,11 @@ LARGEST = 224
 
 _SAID: Mapping[Trait, str] = {
     "1-bit": "1-bit images became 0 and 255",
-    "palette": "palette images became RGB",
-    "alpha": "transparent images were composited over white",
+    "palette": "Palette images became RGB",
+    "alpha": "Transparent images were composited over white",
     "cmyk": "CMYK images became RGB by Pillow's conversion",
-    "16-bit": "images have 16 bits",
-    "rotated": "images were turned upright as their EXIF says",
+    "16-bit": "Images of 16 bits are kept at that depth",
+    "rotated": "Images were turned upright as their EXIF says",
     "from-white": "16-bit TIFF images that count from white were turned over",
 }
 
@@ -86,18 +86,18 @@ def form_notes(form: Form, census: Census, options: DataOptions) -> list[str]:
         else:
             why = f"the training images' median short side to the nearest {MULTIPLE}"
         notes.append(
-            f"{other} of {len(census.sizes)} images are brought to {height}x{width} ({why}) "
-            f"by {form.fit}."
+            f"Images brought to {height}x{width} ({why}) by {form.fit}: "
+            f"{other} of {len(census.sizes)}."
         )
     gray, coloured = int((~census.colour).sum()), int(census.colour.sum())
     if form.image[0] == 3 and gray:
-        notes.append(f"{gray} gray images were given three equal channels.")
+        notes.append(f"Gray images were given three equal channels: {gray}.")
     if form.image[0] == 1 and coloured:
-        notes.append(f"{coloured} colour images became gray (ITU-R BT.601 luma).")
+        notes.append(f"Colour images became gray (ITU-R BT.601 luma): {coloured}.")
     if form.deep and not census.deep.all():
         shallow = int((~census.deep).sum())
-        notes.append(f"{shallow} 8-bit images were multiplied by 257 to 16 bits.")
+        notes.append(f"8-bit images were multiplied by 257 to 16 bits: {shallow}.")
     for trait, count in zip(TRAITS, census.traits.sum(axis=0).tolist(), strict=True):
         if count:
-            notes.append(f"{count} {_SAID[trait]}.")
+            notes.append(f"{_SAID[trait]}: {count}.")
     return notes

@@ -70,7 +70,7 @@ def split_up(
             selections[name] = _select(listing, name, kept[name], digests)
         else:
             selections[name] = _select(listing, "train", rows[:0], digests)
-    return selections, _notes(listing, selections, shares, found, options)
+    return selections, _notes(selections, shares, found, options)
 
 
 def _select(
@@ -94,12 +94,13 @@ def _keys(listing: Listing, name: PartName, rows: Indices, options: DataOptions)
     keys: list[str] = []
     for row in rows.tolist():
         match = expression.search(paths[row])
-        if match is None:
+        key = match and match.group(1 if expression.groups else 0)
+        if key is None:
             raise DataError(
                 f"{listing.name}: {paths[row]} does not match group {options.group!r}; "
                 "use an expression that every path matches"
             )
-        keys.append((match.group(1) if expression.groups else match.group(0)) or "")
+        keys.append(key)
     return keys
 
 
@@ -130,7 +131,6 @@ def _check_classes(listing: Listing, labels: Indices) -> None:
 
 
 def _notes(
-    listing: Listing,
     selections: Mapping[PartName, Selection],
     shares: Mapping[str, float],
     found: Mapping[str, Indices],
@@ -150,6 +150,6 @@ def _notes(
         copies = int(np.isin(selections[name].ids, train).sum())
         if copies:
             notes.append(
-                f"{name}: {copies} images are exact copies of training images of {listing.name}."
+                f"{name}: exact copies of training images: {copies}; they make it look easier."
             )
     return tuple(notes)

@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from PIL import Image
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from striate.data.images.bad import BadImage
 from striate.data.images.exif import orientation
-from striate.data.images.jpeg import is_jpeg, read_jpeg_header
+from striate.data.images.jpeg import bare_jpeg, is_jpeg, read_jpeg_header
 from striate.data.images.png import is_png, read_png_header
 
 Trait = Literal["1-bit", "palette", "alpha", "cmyk", "16-bit", "rotated", "from-white"]
@@ -25,10 +31,23 @@ TRAITS: tuple[Trait, ...] = (
 
 Route = Literal["jpeg", "deep-png", "pillow"]
 
-_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+# Importing these registers them: Pillow would do it at the first image, in some thread.
+_READERS: tuple[type[ImageFile.ImageFile], ...] = (
+    BmpImageFile, GifImageFile, JpegImageFile, PngImageFile, PpmImageFile,
+    TiffImageFile, WebPImageFile,
+)  # fmt: skip
+_FORMATS = tuple(str(reader.format) for reader in _READERS)
 _GRAY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF",
+    b"MM\0*": "TIFF", b"RIFF": "WebP",
+}  # fmt: skip
+
+MOST_PIXELS = 89_478_485
+"""Where Pillow begins to warn of files made to fill the memory."""
 
 # All that Pillow is known to raise on broken files.  Warning: where warnings are made errors.
 _PILLOW_RAISES = (
@@ -65,10 +84,14 @@ def pillow_says() -> Generator[None]:
 
 def open_with_pillow(data: bytes) -> Image.Image:
     """Pillow's lazy image; nothing but image formats that cannot run code are tried."""
+    stream = io.BytesIO(bare_jpeg(data) if is_jpeg(data) else data)
     with pillow_says():
         try:
-            return Image.open(io.BytesIO(data), formats=_FORMATS)
+            return Image.open(stream, formats=_FORMATS)
         except Image.UnidentifiedImageError as error:
+            for magic, name in _MAGIC.items():
+                if data.startswith(magic):
+                    raise BadImage(f"is a truncated or corrupt {name}") from error
             raise BadImage(
                 f"is no image striate reads (its first bytes are {data[:8]!r})"
             ) from error
@@ -78,6 +101,16 @@ def read_header(data: bytes) -> Header:
     """The header of one encoded image; BadImage where it cannot be used."""
     if not data:
         raise BadImage("is empty")
+    header = _read_header(data)
+    if header.height * header.width > MOST_PIXELS:
+        raise BadImage(
+            f"says it is {header.height}x{header.width}, more than {MOST_PIXELS} pixels; "
+            "cut it into tiles"
+        )
+    return header
+
+
+def _read_header(data: bytes) -> Header:
     if is_jpeg(data):
         found = read_jpeg_header(data)
         if found.plain:
@@ -120,7 +153,7 @@ def _by_pillow(data: bytes, turned: int) -> Header:
     image = open_with_pillow(data)
     with pillow_says():
         tags: Any = getattr(image, "tag_v2", {})
-        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+        several = bool(getattr(image, "is_animated", False))
         mode, transparent = image.mode, image.has_transparency_data
         width, height = image.size
         if image.format == "WEBP":

@@ -51,21 +51,29 @@ def is_png(data: bytes) -> bool:
     return data.startswith(SIGNATURE)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Name and body of every chunk, and whether its checksum is right."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
+        end = at + 8 + length
+        checksum = int.from_bytes(data[end : end + 4], "big")
+        right = zlib.crc32(data[at + 4 : end]) == checksum
+        yield data[at + 4 : at + 8], data[at + 8 : end], right
+        if data[at + 4 : at + 8] == b"IEND":
+            return
+        at = end + 4
 
 
 def read_png_header(data: bytes) -> PngHeader:
     """Size, depth, kind, and what the other chunks say; BadImage where IHDR is missing."""
-    chunks = dict(_chunks(data))
+    chunks = {name: body for name, body, _ in _chunks(data)}
     header = chunks.get(b"IHDR", b"")
     if len(header) != 13:
         raise BadImage("is a truncated PNG (it ends before its header)")
     width, height, bits, kind, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    if kind not in _CHANNELS or not width * height:
+        raise BadImage(f"is a corrupt PNG (kind {kind}, {height}x{width})")
     frames = chunks.get(b"acTL", b"\0\0\0\1")[:4]
     return PngHeader(
         height=height,
@@ -85,7 +93,11 @@ def decode_deep_png(data: bytes, header: PngHeader) -> NDArray[np.uint16]:
         raise BadImage("is an interlaced 16-bit colour PNG; save it without interlacing")
     if header.kind == 2 and header.transparent:
         raise BadImage("is a 16-bit PNG with one colour transparent; save it with an alpha channel")
-    packed = b"".join(body for name, body in _chunks(data) if name == b"IDAT")
+    packed = b""
+    for name, body, right in _chunks(data):
+        if not right:
+            raise BadImage(f"is a truncated or corrupt PNG (the checksum of {name!r})")
+        packed += body if name == b"IDAT" else b""
     step = 2 * _CHANNELS[header.kind]
     size = header.height * (1 + step * header.width)
     try:

@@ -82,7 +82,7 @@ def list_folder(root: Path) -> Listing:
         content = FileBytes(root=root, names=names)
         parts[part] = Part(labels=labels[part], paths=names, content=content)
     some = ", ".join(sorted(ignored)[:3]) + (", …" if len(ignored) > 3 else "")
-    passed = f"{len(ignored)} files that are no images were passed over ({some})."
+    passed = f"Files passed over, since they are no images: {len(ignored)} ({some})."
     return Listing(
         name=root.resolve().name or str(root),
         classes=classes,

@@ -119,21 +119,21 @@ class Shapes:
         channels, height, width = self.image
         cover, second = self._object(number)
         # Three luminances in a random arrangement: object and background always differ.
-        levels = np.array([0.15, 0.5, 0.85])[
+        levels = np.array([0.2, 0.5, 0.8])[
             np.argsort(uniform(self.seed, "shapes.level", number, np.arange(3)))
         ]
-        tints = 0.24 * uniform(self.seed, "shapes.tint", number, np.arange(9)).reshape(3, 3) - 0.12
+        tints = 0.14 * uniform(self.seed, "shapes.tint", number, np.arange(9)).reshape(3, 3) - 0.07
         if channels == 1:
             tints = np.repeat(tints.mean(axis=1, keepdims=True), 3, axis=1)
         ground, first, other = (levels[:, None] + tints)[:, :channels, None, None]
-        slope = 0.2 * uniform(self.seed, "shapes.slope", number, np.arange(2)) - 0.1
+        slope = 0.1 * uniform(self.seed, "shapes.slope", number, np.arange(2)) - 0.05
         rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
         shade = slope[0] * rows + slope[1] * columns
         noise = uniform(self.seed, "shapes.noise", number, np.arange(channels * height * width))
         picture = ground * (1 - cover) + first * (cover - second) + other * second
         picture = picture + shade + 0.06 * (noise.reshape(self.image) - 0.5)
-        # 0.15 − 0.12 − 0.2 − 0.03 may leave 0…1: the paint has no other values.
-        pixels = np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
+        # 0.2 − 0.07 − 0.05 − 0.05 − 0.03 is 0, and so on the other side: nothing is clipped.
+        pixels = np.floor(255 * picture + 0.5).astype(np.uint8)
         return pixels, cover >= 0.5
 
     def _object(self, number: int) -> tuple[Plane, Plane]:
