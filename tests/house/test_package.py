@@ -19,6 +19,7 @@ import striate
 NAMES = {
     "PIL": "pillow",
     "griffe": "mkdocstrings",
+    "pydantic_core": "pydantic",
     "sklearn": "scikit-learn",
     "vl_convert": "vl-convert-python",
 }
