@@ -1,64 +1,69 @@
-"""Why a forward stopped, in one line, and what would mend it where arithmetic can tell."""
+"""Why a forward stopped, in one line."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from striate.records.trace import Failure
+from striate.tracing.hints import hint, said
 from striate.tracing.places import Stack, failing_line
 from striate.tracing.recorder import Recorder
 
-_NOISE = re.compile(r"\s*(\n|Exception raised from|CUDA kernel errors).*", re.DOTALL)
+_TAIL = re.compile(r"\s*(\n|Exception raised from|CUDA kernel errors).*", re.DOTALL)
+_BARE = (KeyError, AttributeError, TypeError, NameError, IndexError, AssertionError)
+_NEEDS_NUMBERS = {
+    "item": "item(), int(), float() or a condition on a tensor",
+    "_local_scalar_dense": "item(), int(), float() or a condition on a tensor",
+    "is_nonzero": "a condition on a tensor",
+    "nonzero": "nonzero() or a boolean index",
+    "masked_select": "masked_select()",
+    "equal": "torch.equal()",
+    "_unique2": "unique()",
+    "unique_dim": "unique()",
+    "unique_consecutive": "unique_consecutive()",
+    "bincount": "bincount()",
+}
+
+
+_NO_NUMBERS = "needs the numbers in a tensor, and a trace has only shapes"
+_BY_SHAPES = "decide by shapes, or keep the value as a Python number"
 
 
 def one_line(error: BaseException) -> str:
-    """The first sentence of an error, with its type where the message alone says little."""
-    text = _NOISE.sub("", str(error).strip()).strip()
+    """The first line of an error, with its type where the message alone says little."""
+    text = _TAIL.sub("", str(error).strip()).strip()
     if not text:
         return type(error).__name__
-    if isinstance(error, (KeyError, AttributeError, TypeError, NameError, IndexError)):
-        return f"{type(error).__name__}: {text}"
-    return text
+    return f"{type(error).__name__}: {text}" if isinstance(error, _BARE) else text
 
 
 def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
     """The record of a failure: the operation that was being done, or else the last one done."""
-    failed = recorder.failed
-    if failed is not None and failed[0] is error:
-        heard = failed[1]
-        op, shapes, args, inputs = heard.name, heard.shapes, heard.args, heard.inputs
-    else:
+    source, path = failing_line(error), stack.where(error)
+    if recorder.failed is None or recorder.failed[0] is not error:
         last = recorder.layers[-1]
-        op, shapes, args, inputs = "", (last.shape,), (), (last.index,)
+        reads = "meta" in str(error) and ("numpy" in str(error) or "no data" in str(error))
+        return Failure(
+            path=path,
+            op="",
+            shapes=(last.shape,),
+            message=f"numpy() or tolist() {_NO_NUMBERS}" if reads else one_line(error),
+            source=source,
+            hint=_BY_SHAPES if reads else None,
+            inputs=(last.index,),
+        )
+    heard = recorder.failed[1]
+    message, mend = said(heard) or one_line(error), hint(heard, recorder.layers)
+    if "meta_nonzero" in str(error):
+        heard.name = "nonzero"
+    if heard.name in _NEEDS_NUMBERS:
+        message, mend = f"{_NEEDS_NUMBERS[heard.name]} {_NO_NUMBERS}", _BY_SHAPES
     return Failure(
-        path=stack.where(error),
-        op=op,
-        shapes=shapes,
-        message=one_line(error),
-        source=failing_line(error),
-        hint=hint(op, shapes, args),
-        inputs=inputs,
+        path=path,
+        op=heard.shown,
+        shapes=heard.shapes,
+        message=message,
+        source=source,
+        hint=mend,
+        inputs=heard.inputs,
     )
-
-
-def hint(op: str, shapes: tuple[tuple[int, ...], ...], args: Any) -> str | None:
-    """The value that would make the shapes fit, or None where arithmetic cannot tell."""
-    if len(shapes) < 2:
-        return None
-    given, other = shapes[0], shapes[1]
-    if op.startswith("conv") and len(other) == len(given) and len(given) > 2:
-        return _conv_hint(given, other, args)
-    if op in ("linear", "addmm", "matmul", "mm") and given and len(other) == 2:
-        wanted = other[1] if op == "linear" else other[0]
-        if given[-1] != wanted:
-            return f"in_features={given[-1]} would fit this input (it is {wanted})"
-    return None
-
-
-def _conv_hint(given: tuple[int, ...], weight: tuple[int, ...], args: Any) -> str | None:
-    groups = args[6] if len(args) > 6 else 1
-    wanted = weight[1] * groups
-    if given[1] != wanted:
-        return f"in_channels={given[1]} would fit this input (it is {wanted})"
-    return None

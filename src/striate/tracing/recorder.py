@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from striate.records.trace import Field, Layer
 from striate.tracing.fields.reach import Reach, of_image
 from striate.tracing.fields.report import field_of
+from striate.tracing.heard import Heard
 from striate.tracing.memory import Block, Storages, saved_by
 from striate.tracing.ops import OPS, Call, Effect, Op
 from striate.tracing.ops.call import tensors_in
@@ -58,17 +59,6 @@ class Inside:
         self.unknown: dict[str, None] = {}
 
 
-class Heard:
-    """An operation at the moment it failed: its name, and the tensors it was given."""
-
-    def __init__(self, name: str, args: Any, tensors: list[Tensor], inputs: tuple[int, ...]) -> None:
-        self.name, self.inputs = name, inputs
-        self.shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-        self.args = tuple(
-            tuple(value.shape) if isinstance(value, Tensor) else value for value in args
-        )
-
-
 class Recorder(TorchDispatchMode):
     """Notes operations as they pass.  Holds no tensor: what the program lets go of is let go."""
 
@@ -100,6 +90,13 @@ class Recorder(TorchDispatchMode):
         reach = of_image(image.shape)
         self._register(image, Value(0, reach, (), grad=False))
         self._append("input", (), image, Effect(reach), set(), self.storages.written, 0)
+
+    @property
+    def never_began(self) -> bool:
+        """Whether the very first thing done to the image failed, for the image's own sake."""
+        if len(self.layers) > 1 or self.failed is None:
+            return False
+        return bool(self.failed[1].inputs)
 
     def reaches_in(self, result: Any) -> Iterator[Reach | None]:
         """What each tensor in what the forward returned sees, containers opened in order."""
@@ -139,7 +136,8 @@ class Recorder(TorchDispatchMode):
                 out = func(*args, **kwargs)
         except Exception as error:
             if self.failed is None or self.failed[0] is not error:
-                self.failed = (error, Heard(name, args, tensors, _layers(sources)))
+                shown = op.name if op is not None else name.strip("_")
+                self.failed = (error, Heard(name, shown, args, kwargs, tensors, _layers(sources)))
             raise
         finally:
             if apart:
@@ -296,7 +294,7 @@ class Recorder(TorchDispatchMode):
                 activations=effect.activations,
                 out_bytes=written,
                 saved_bytes=saved,
-                source=calling_line(self.stop) or defined,
+                source=calling_line(self.stop) or defined if inputs else None,
                 defined=defined,
                 field=self._field(effect),
                 module=type(module).__name__,

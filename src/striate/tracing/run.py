@@ -47,13 +47,13 @@ def trace(
     built, makers = made(module)
     label = name or type(built).__name__
     heard = listen(built, size, makers, train=train, batch=batch)
-    if heard.failure is not None and len(heard.recorder.layers) == 1:
+    if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
     return _told(heard, built, label, size)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class Hearing:
     """One forward as it was heard.  ``outputs``: what each tensor it returned sees."""
 
     recorder: Recorder
@@ -63,7 +63,7 @@ class Heard:
 
 def listen(
     module: nn.Module, image: Size, makers: dict[int, str], *, train: bool = False, batch: int = 1
-) -> Heard:
+) -> Hearing:
     """Run the forward on shapes alone, with every switch of torch put back afterwards."""
     _takes_one_input(module)
     stack = Stack(module)
@@ -84,10 +84,10 @@ def listen(
             except Exception as error:  # the user's forward, which may raise anything
                 failure = explain(error, recorder, stack)
             del pixels
-    return Heard(recorder=recorder, outputs=outputs, failure=failure)
+    return Hearing(recorder=recorder, outputs=outputs, failure=failure)
 
 
-def _told(heard: Heard, module: nn.Module, label: str, image: Size) -> Trace:
+def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
     recorder = heard.recorder
     params = {id(p): p for p in module.parameters()}
     names = {id(p): path for path, p in module.named_parameters()}
@@ -169,10 +169,18 @@ def _takes_one_input(module: nn.Module) -> None:
 
 def _refuse_input(failure: Failure, label: str, image: Size) -> None:
     """An input that the very first operation cannot take is the caller's, not the network's."""
-    where = failure.path or label
+    where = f"{label}: {failure.path or failure.op or 'forward'}"
     shown = "x".join(map(str, image))
     mend = f"; {failure.hint}" if failure.hint else ""
-    raise TraceError(f"{where} cannot take an image of {shown}: {failure.message}{mend}")
+    if failure.op.startswith("conv") and len(failure.shapes) > 1:
+        weight, given = failure.shapes[1], failure.shapes[0]
+        if len(weight) == 4 == len(given) and weight[1] != given[1]:
+            fits = f"{weight[1]}x{image[1]}x{image[2]}"
+            raise TraceError(
+                f"{where} takes {weight[1]} channels, and the image {shown} has {image[0]}; "
+                f"give {fits}"
+            )
+    raise TraceError(f"{where} cannot take the image {shown}: {failure.message}{mend}")
 
 
 def _dtype(module: nn.Module) -> torch.dtype:
