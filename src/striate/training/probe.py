@@ -186,9 +186,12 @@ def _affordable(
 def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
     """The greater of the relative differences of loss and gradient (their norms); inf for NaN."""
     loss = abs(other[0] - reference[0]) / max(abs(reference[0]), 1e-12)
-    length = torch.linalg.vector_norm(reference[1]).item()
-    gradient = torch.linalg.vector_norm(other[1] - reference[1]).item() / max(length, 1e-30)
+    gradient = _length(other[1] - reference[1]) / max(_length(reference[1]), 1e-30)
     return max(loss, gradient) if math.isfinite(loss + gradient) else math.inf
+
+
+def _length(vector: Tensor) -> float:
+    return math.sqrt(torch.dot(vector, vector).item())
 
 
 def _time(
