@@ -322,7 +322,7 @@ def _evidence(rng: np.random.Generator, pixels: np.ndarray, classes: int) -> lis
     )
     filters = Evidence(
         name="filters",
-        title="First-layer filters",
+        title="The filters as they are",
         arrays={"weights": rng.normal(size=(16, pixels.shape[1], 3, 3)).astype(np.float32)},
         facts={"path": "stem.conv"},
         checks=(
@@ -335,4 +335,5 @@ def _evidence(rng: np.random.Generator, pixels: np.ndarray, classes: int) -> lis
             ),
         ),
     )
-    return [filters, *maps, errors]
+    learned = replace(filters, name="filters.learned", title="What training added to them")
+    return [filters, learned, *maps, errors]

@@ -22,8 +22,16 @@ MOST_FILTERS = 64
 LARGEST_MAP = 96  # maps with a longer side are drawn reduced
 
 
-def filters_section(evidence: Evidence) -> Html:
-    """``weights`` (filters, channels, kh, kw) of the first convolution, at ``path``."""
+def filters_section(evidence: Sequence[Evidence]) -> Html:
+    """Each piece: ``weights`` (filters, channels, kh, kw) of the first convolution."""
+    return join(part for piece in evidence for part in (_heading(piece), _wall(piece)))
+
+
+def _heading(piece: Evidence) -> Html | None:
+    return el("h3", piece.title) if piece.inapplicable is None else None
+
+
+def _wall(evidence: Evidence) -> Html:
     if "weights" not in evidence.arrays:
         return shown(evidence, lambda: el("div"), "")
     weights = np.asarray(evidence.arrays["weights"], np.float64)

@@ -134,7 +134,7 @@ def _sections(given: ReportInput) -> list[Section]:
             calibration_section(given.evaluation),
         ),
         ("errors", "errors", "Its most confident mistakes", _errors(evidence.get("errors"), given)),
-        ("filters", "filters", "What the first layer looks for", _filters(evidence.get("filters"))),
+        ("filters", "filters", "What the first layer looks for", _filters(given)),
         (
             "maps",
             "maps",
@@ -164,8 +164,9 @@ def _errors(piece: Evidence | None, given: ReportInput) -> Html | None:
     return errors_section(piece, given.evaluation.classes, given.data.pixel_range)
 
 
-def _filters(piece: Evidence | None) -> Html | None:
-    return None if piece is None else filters_section(piece)
+def _filters(given: ReportInput) -> Html | None:
+    pieces = [piece for piece in given.evidence if piece.name.split(".")[0] == "filters"]
+    return filters_section(pieces) if pieces else None
 
 
 def _example(given: ReportInput) -> NDArray[np.uint8]:

@@ -1,0 +1,190 @@
+"""Feature maps of one image after each stage, and whether they may be believed.
+
+A random network draws maps of an image too, and they look like something.  Two measurements stand
+behind each stage's picture.  What is drawn must be what the network uses: carried on through the
+rest of the network, while another image enters at the front, the maps must give this image's
+logits.  And it must have come with training: each channel is compared with what the same channel
+drew before training.
+
+Comes in: a Subject.  Goes out: one Evidence for each stage, ``maps.<path>``, with ``maps``
+(drawn, h, w) and the ``image`` (C, H, W) they are of.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.building import Network
+from striate.records import Check, Evidence
+from striate.runs import evaluating
+from striate.seeing.passing import estimated_norms, replacing, submodules, watch
+from striate.seeing.subject import Subject
+
+MOST_LOST = 1e-4
+MOST_START = 0.5
+
+
+def maps(subject: Subject) -> list[Evidence]:
+    """One piece for each stage; a single one that says why where there are no maps."""
+    index, chosen = _example(subject)
+    one = np.array([index], np.int64)
+    with evaluating(subject.module), evaluating(subject.start):
+        inputs = subject.inputs(one)
+        paths = _stages(subject, inputs)
+        if not paths:
+            return [
+                Evidence(
+                    name="maps",
+                    title="Feature maps",
+                    inapplicable="No part of this network hands on a map with rows and columns, "
+                    "so there are no feature maps to show.",
+                )
+            ]
+        many = subject.inputs(np.arange(min(subject.options.images, len(subject.said))))
+        logits, own = watch(subject.module, paths, lambda: subject.logits(subject.module, inputs))
+        trained, start = (
+            _estimated(subject, net, paths, many) for net in (subject.module, subject.start)
+        )
+        other = subject.inputs(np.array([_another(subject, index)], np.int64))
+        found: list[Evidence] = []
+        for path in paths:
+            drawn = _liveliest(own[path][0], subject.options.channels)
+            lost = _lost(subject, path, own[path], logits, other)
+            share = share_of_start(trained[path][:, drawn], start[path][:, drawn])
+            planes = own[path][0].cpu().numpy()
+            found.append(
+                Evidence(
+                    name=f"maps.{path}",
+                    title=_title(path),
+                    arrays={
+                        "maps": planes[drawn],
+                        "image": subject.images.pixels(one)[0],
+                    },
+                    facts={
+                        "index": index,
+                        "split": subject.images.name,
+                        "label": subject.preprocessing.classes[int(subject.images.labels[index])],
+                        "predicted": subject.preprocessing.classes[int(subject.said[index])],
+                        "confidence": float(subject.confidence[index]),
+                        "chosen": chosen,
+                        "path": path,
+                        "channels": len(planes),
+                        "drawn": drawn,
+                        "silent": int((planes == 0).all(axis=(1, 2)).sum()),
+                    },
+                    checks=(
+                        Check(
+                            name="lost on the way",
+                            claim="Of the difference between two images' logits, the share that "
+                            "does not pass through these maps",
+                            value=lost,
+                            limit=MOST_LOST,
+                            passed=lost <= MOST_LOST,
+                        ),
+                        Check(
+                            name="share of the start",
+                            claim="Share of what these channels draw that they drew before "
+                            f"training (squared correlation over {len(many)} images)",
+                            value=share,
+                            limit=MOST_START,
+                            passed=share <= MOST_START,
+                        ),
+                    ),
+                )
+            )
+    return found
+
+
+def _example(subject: Subject) -> tuple[int, str]:
+    """A typical image, by a rule that flatters nobody: median confidence among the right ones."""
+    right = np.flatnonzero(subject.said == subject.images.labels)
+    if len(right) == 0:
+        return 0, "It is the first; none is right."
+    order = right[np.argsort(subject.confidence[right], kind="stable")]
+    return int(order[len(order) // 2]), "Its confidence is the median of those that are right."
+
+
+def _another(subject: Subject, index: int) -> int:
+    """The first image that was given another class; any other where all were given one."""
+    others = np.flatnonzero(subject.said != subject.said[index])
+    return int(others[0]) if len(others) else (index + 1) % len(subject.said)
+
+
+def _stages(subject: Subject, inputs: Tensor) -> list[str]:
+    """Where maps are handed on: stem and stages of a Network; of another module, for each size of
+    map, the last module that hands one on.  Modules that are called more than once are left out.
+    """
+    if isinstance(subject.module, Network):
+        kept = subject.module.stage_maps(inputs)
+        return [path for path, handed in kept.items() if _is_map(handed)]
+    calls: dict[str, int] = {}
+    _, seen = watch(
+        subject.module,
+        [path for path in submodules(subject.module) if path],
+        lambda: subject.logits(subject.module, inputs),
+        calls=calls,
+    )
+    last: dict[tuple[int, ...], str] = {}
+    for path, handed in seen.items():
+        if _is_map(handed) and calls[path] == 1:
+            last.pop(tuple(handed.shape), None)
+            last[tuple(handed.shape)] = path
+    return list(last.values())
+
+
+def _estimated(
+    subject: Subject, module: nn.Module, paths: list[str], inputs: Tensor
+) -> dict[str, Tensor]:
+    """The maps of these images with norms estimated on them, as the start of training needs it."""
+    with estimated_norms(module):
+        return watch(module, paths, lambda: subject.logits(module, inputs))[1]
+
+
+def _is_map(handed: Tensor) -> bool:
+    return handed.dim() == 4 and max(handed.shape[2:]) > 1
+
+
+def _title(path: str) -> str:
+    """``stem`` → After the stem; ``stages.0`` → After stage 1; others by their path."""
+    if path == "stem":
+        return "After the stem"
+    head, _, number = path.rpartition(".")
+    return f"After stage {int(number) + 1}" if head == "stages" else f"After {path}"
+
+
+def _liveliest(planes: Tensor, most: int) -> list[int]:
+    """The channels (of (C, h, w)) that vary most over the image, in the order of their numbers."""
+    spread = planes.double().var(dim=(1, 2), correction=0).cpu().numpy()
+    return sorted(int(channel) for channel in np.argsort(-spread, kind="stable")[:most])
+
+
+def _lost(subject: Subject, path: str, own: Tensor, logits: Tensor, other: Tensor) -> float:
+    """‖carried − logits‖ / ‖other's − logits‖: 0 when the maps carry all, 1 when nothing.
+
+    ``carried`` are the logits when ``other`` enters and the module at ``path`` hands on ``own``.
+    NaN, which passes no limit, where the two images' logits do not differ.
+    """
+    plain = subject.logits(subject.module, other)
+    carried = replacing(subject.module, path, own, lambda: subject.logits(subject.module, other))
+    apart, gap = (
+        float(np.linalg.norm((given - logits).cpu().numpy())) for given in (plain, carried)
+    )
+    return gap / apart if apart > 0 else float("nan")
+
+
+def share_of_start(trained: Tensor, start: Tensor) -> float:
+    """Mean over channels of the squared correlation between (n, C, h, w) and (n, C, h, w).
+
+    Correlation forgets scale and offset, as the norm behind a convolution does.  A channel that is
+    constant in either has nothing in common with the other.
+    """
+    pairs = [
+        tensor.double().transpose(0, 1).flatten(1).cpu().numpy() for tensor in (trained, start)
+    ]
+    now, then = (rows - rows.mean(axis=1, keepdims=True) for rows in pairs)
+    energies: NDArray[np.float64] = (now**2).sum(axis=1) * (then**2).sum(axis=1)
+    dots = (now * then).sum(axis=1) ** 2
+    shares = np.divide(dots, energies, out=np.zeros_like(dots), where=energies > 0)
+    return float(shares.mean())
