@@ -27,13 +27,13 @@ def layer_table(trace: Trace, *, every: bool = False) -> Table:
         ("layer", "left"), ("operation", "left"), ("output", "right"),
         ("params", "right"), ("MACs", "right"), ("field", "right"),
     )  # fmt: skip
-    for column, width in zip(table.columns, (25, 18, 12, 6, 6, 6), strict=True):
+    for column, width in zip(table.columns, (24, 19, 12, 6, 6, 6), strict=True):
         column.max_width = width
         column.min_width = min(width, 6)
     for layer in trace.layers:
         if every or _is_shown(layer):
             table.add_row(
-                escape(tail(layer.path or trace.name, 25)),
+                escape(tail(layer.path or trace.name, 24)),
                 escape(operation(layer)),
                 "×".join(map(str, layer.shape[1:])) or "scalar",
                 count(layer.params) if layer.params else "",

@@ -119,21 +119,22 @@ def _stem(short: int, width: int) -> tuple[Stem, int]:
 
 
 def _covers(traced: Trace) -> bool:
-    field = traced.last("conv2d").field
-    return field is not None and all(
-        seen >= side for seen, side in zip(field.size, traced.image[1:], strict=True)
-    )
+    return all(seen >= side for seen, side in zip(_reach(traced), traced.image[1:], strict=True))
+
+
+def _reach(traced: Trace) -> tuple[int, int]:
+    """The greatest receptive field of any convolution, (height, width) in pixels."""
+    sizes = [layer.field.size for layer in traced if layer.op == "conv2d" and layer.field]
+    return max(height for height, _ in sizes), max(width for _, width in sizes)
 
 
 def _why(arch: Arch, traced: Trace, need: Need) -> str:
-    field = traced.last("conv2d").field
-    assert field is not None
-    height, width = need.image[1:]
+    reach, (height, width) = _reach(traced), need.image[1:]
+    blocks, channels = arch.stages[0].depth, arch.stages[0].width
     return (
-        f"{len(arch.stages)} stages of {arch.stages[0].depth} residual "
-        f"block{'s' if arch.stages[0].depth > 1 else ''}: the shallowest whose receptive field "
-        f"({field.size[0]}×{field.size[1]} px) covers the {height}×{width} image with no layer the "
-        f"linter objects to; width {arch.stages[0].width}: "
-        f"{traced.totals.params / max(1, need.train_images):.0f} parameters for each of "
+        f"{len(arch.stages)} stages of {blocks} residual block{'s' if blocks > 1 else ''}: the "
+        f"shallowest whose receptive field ({reach[0]}×{reach[1]} px) covers the {height}×{width} "
+        f"image with no layer the linter objects to; width {channels}: "
+        f"{traced.totals.params / need.train_images:.0f} parameters for each of "
         f"{need.train_images:,} training images (at most {PARAMS_PER_IMAGE})"
     )

@@ -85,8 +85,8 @@ class _Job:
 
     folder: RunFolder
     dataset: Dataset
+    network: Arch | Target
     module: nn.Module
-    name: str
     trace: Trace
     findings: tuple[Finding, ...]
     recipe: Recipe
@@ -140,7 +140,15 @@ def _begun(
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
     images, labels = _first_batch(dataset, recipe)
-    probed = probe(module, images, labels, recipe, candidates=candidates, fresh=options.reprobe)
+    probed = probe(
+        module,
+        images,
+        labels,
+        recipe,
+        classes=len(dataset.classes),
+        candidates=candidates,
+        fresh=options.reprobe,
+    )
     yield Probed(probe=probed)
     planned = plan(
         recipe,
@@ -170,8 +178,8 @@ def _begun(
         job = _Job(
             folder=folder,
             dataset=dataset,
+            network=network,
             module=module,
-            name=network.name,
             trace=found,
             findings=findings,
             recipe=frozen,
@@ -206,8 +214,8 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
         job = _Job(
             folder=folder,
             dataset=dataset,
+            network=network,
             module=built(network, recipe.seed),
-            name=network.name,
             trace=found,
             findings=findings,
             recipe=recipe,
@@ -230,12 +238,12 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
         device=recipe.device,
     )
     yield Evaluated(evaluation=evaluation)
-    records = read_metrics(paths.metrics)
+    records = list(read_metrics(paths.metrics))
     epochs = [record for record in records if isinstance(record, EpochRecord)]
     steps = [record for record in records if isinstance(record, StepRecord)]
     run = Run(
         run=str(folder.path),
-        arch=job.name,
+        arch=job.network.name,
         accuracy=evaluation.accuracy,
         loss=evaluation.loss,
         ece=evaluation.ece,
@@ -261,6 +269,7 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
             probe=[ProbeResult(**result) for result in job.notes["probe"]],
             command=job.notes["command"] or f"striate fit {job.dataset.name}",
             why=job.notes["why"],
+            start=lambda: built(job.network, recipe.seed),
         )
     )
     folder.finish(run, evaluation)

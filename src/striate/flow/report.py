@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,14 @@ from striate.records import (
     Trace,
 )
 from striate.reporting import DataFacts, ReportInput, RunFacts, render_report
-from striate.runs import Preprocessing, RunPaths, atomic_write, processor, versions
+from striate.runs import (
+    Preprocessing,
+    RunPaths,
+    atomic_write,
+    known_setting,
+    processor,
+    versions,
+)
 from striate.seeing import look
 from striate.training import Recipe
 
@@ -30,7 +37,7 @@ EXAMPLES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class ReportParts:
-    """What a training leaves in hand."""
+    """What a training leaves in hand.  ``start`` makes the network as it was before step 1."""
 
     paths: RunPaths
     run: Run
@@ -45,12 +52,19 @@ class ReportParts:
     probe: Sequence[ProbeResult]
     command: str
     why: str | None
+    start: Callable[[], nn.Module]
 
 
 def write_report(parts: ReportParts) -> None:
     """Look inside the network and write report.html."""
-    module = parts.module.to("cpu").eval()
-    evidence = look(module, parts.dataset, Preprocessing.of(parts.dataset), parts.evaluation)
+    evidence = look(
+        parts.module,
+        parts.dataset.test,
+        Preprocessing.of(parts.dataset),
+        parts.evaluation,
+        start=parts.start,
+        setting=known_setting(parts.recipe.setting),
+    )
     page = render_report(
         ReportInput(
             run=_run_facts(parts),
