@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 
 
 class Block:
-    """One storage: its size, how many live tensors use it, whether backward keeps it.
+    """One storage: its size, the live tensors that use it (by id), whether backward keeps it.
 
     ``fixed``: it belongs to the module (a parameter or buffer) and is no activation.
     """
@@ -27,7 +27,7 @@ class Block:
 
     def __init__(self, size: int, *, fixed: bool) -> None:
         self.size, self.fixed = size, fixed
-        self.holders = 0
+        self.holders: set[int] = set()
         self.saved = False
 
 
@@ -52,11 +52,12 @@ class Storages:
                 self.written += block.size
                 if self.live > self.peak:
                     self.peak = self.live
-        block.holders += 1
+        holder = id(tensor)
+        block.holders.add(holder)
 
         def release() -> None:
-            block.holders -= 1
-            if block.holders == 0:
+            block.holders.discard(holder)
+            if not block.holders:
                 if not block.fixed:
                     self.live -= block.size
                 if self._blocks.get(key) is block:

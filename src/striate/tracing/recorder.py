@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
+from functools import reduce
 from types import FrameType
 from typing import Any
 
@@ -16,13 +17,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.records.trace import Field, Layer
-from striate.tracing.fields.reach import Reach, of_image
+from striate.tracing.fields.joins import anywhere, union
+from striate.tracing.fields.reach import Rank, Reach, of_image
 from striate.tracing.fields.report import field_of
 from striate.tracing.heard import Heard
 from striate.tracing.memory import Block, Storages, saved_by
 from striate.tracing.ops import OPS, Call, Effect, Op
 from striate.tracing.ops.call import tensors_in
 from striate.tracing.ops.pointwise import pointwise
+from striate.tracing.overlaps import after_write
 from striate.tracing.places import Stack, calling_line
 from striate.tracing.standins import StandIns
 
@@ -74,6 +77,7 @@ class Recorder(TorchDispatchMode):
         self.storages = Storages()
         self.values: dict[int, Value] = {}
         self.failed: tuple[BaseException, Heard] | None = None
+        self.mistake: BaseException | None = None
         self._inside: Inside | None = None
         self._table: dict[Any, tuple[Op | None, str]] = {}
         self._fields: dict[int, tuple[Reach, Field | None]] = {}
@@ -145,11 +149,12 @@ class Recorder(TorchDispatchMode):
         if apart and inside is not None:
             effect = self._of_parts(inside, out)
         else:
-            effect = (
-                Effect(macs=None, blind=True)
-                if op is None
-                else op.handler(Call(name, args, kwargs, out, self._reach_of))
-            )
+            call = Call(name, args, kwargs, out, self._reach_of)
+            try:
+                effect = _not_understood(call) if op is None else op.handler(call)
+            except Exception as error:  # ours, not the user's: it must not read as their failure
+                self.mistake = error
+                raise
         kind = op.kind if op is not None else "work"
         shown = effect.name or (op.name if op is not None else name.strip("_"))
         outs = list(tensors_in((out,)))
@@ -170,6 +175,8 @@ class Recorder(TorchDispatchMode):
         index = len(self.layers)
         kept = tuple(owners) if kind == "view" else ()
         self._hold(outs, effect, index, kept, grad=grad)
+        if func._schema.is_mutable:
+            self._spread(outs[0], index)
         saved = 0
         if grad and kind == "work":
             needs = {id(t): s.grad for t, s in zip(tensors, sources, strict=True) if s.grad}
@@ -249,6 +256,21 @@ class Recorder(TorchDispatchMode):
         value.watch = weakref.ref(tensor, gone)
         values[key] = value
 
+    def _spread(self, written: Tensor, layer: int) -> None:
+        """What was written into a storage is seen by every other tensor that shares it."""
+        value = self.values[id(written)]
+        if value.block is None or len(value.block.holders) == 1:
+            return
+        for holder in value.block.holders:
+            other = self.values.get(holder)
+            tensor = other.watch() if other is not None and other.watch is not None else None
+            if other is None or tensor is None or tensor is written:
+                continue
+            reach = after_write(written, value.reach, tensor, other.reach)
+            new = Value(layer, reach, other.owners, grad=other.grad or value.grad)
+            new.block, new.watch = other.block, other.watch
+            self.values[holder] = new
+
     def _keep(self, tensor: Tensor) -> int:
         """Bytes that keeping this tensor for backward adds to what is kept already."""
         block = self.storages.block_of(tensor)
@@ -311,6 +333,18 @@ class Recorder(TorchDispatchMode):
         if known is None:
             known = self._fields[id(reach)] = (reach, field_of(reach))
         return known[1]
+
+
+def _not_understood(call: Call) -> Effect:
+    """Whatever it does, its outputs may see all that its inputs saw."""
+    seen = [reach for t in tensors_in(call.args) if (reach := call.reach_of(t)) is not None]
+    outs: list[Reach | None] = [
+        reduce(union, [anywhere(reach, tuple(out.shape), Rank.UNKNOWN) for reach in seen])
+        if seen
+        else None
+        for out in tensors_in((call.out,))
+    ]
+    return Effect(outs, macs=None, blind=True)
 
 
 def _layers(sources: list[Value]) -> tuple[int, ...]:

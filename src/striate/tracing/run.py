@@ -82,6 +82,8 @@ def listen(
                 outputs = tuple(recorder.reaches_in(result))
                 del result
             except Exception as error:  # the user's forward, which may raise anything
+                if recorder.mistake is not None:
+                    raise
                 failure = explain(error, recorder, stack)
             del pixels
     return Hearing(recorder=recorder, outputs=outputs, failure=failure)

@@ -44,44 +44,37 @@ def meet(reaches: Sequence[Reach], shape: Sequence[int]) -> Met:
     """An element-wise operation, broadcast to ``shape``.
 
     A factor that was squeezed to one position and is broadcast back over a map is a gate: what it
-    saw is left out, and the result says so (``gated``).
+    saw is left out, axis by axis, and the result says so (``gated``).
     """
-    gate = False
-    if len(reaches) > 1:
-        reaches, gate = _ungated(reaches)
     shape = tuple(shape)
+    gates = _gates(reaches) if len(reaches) > 1 else {}
     spread = [reach if reach.shape == shape else expand(reach, shape) for reach in reaches]
-    return Met(reduce(union, spread), gate)
-
-
-def _ungated(reaches: Sequence[Reach]) -> tuple[Sequence[Reach], bool]:
-    """The operands without what squeeze gates saw, axis by axis; whether there was a gate."""
-    maps = [
-        [any(axis_moves(term.dims, axis) for term in reach.terms) for axis in AXES]
-        for reach in reaches
-    ]
+    if not gates:
+        return Met(reduce(union, spread), gate=False)
     kept: list[Reach] = []
-    gated = False
-    for reach, moves in zip(reaches, maps, strict=True):
-        open_axes = [
-            axis
-            for axis in AXES
-            if all(term.hulls[axis].squeezed for term in reach.terms)
-            and not moves[axis]
-            and any(other[axis] for other in maps)
-            and _is_one(reach, axis)
-        ]
-        if not open_axes:
+    for i, reach in enumerate(spread):
+        if i not in gates:
             kept.append(reach)
             continue
-        gated = True
-        base = next(other for other, m in zip(reaches, maps, strict=True) if m[open_axes[0]])
-        if len(open_axes) == len(AXES):
+        for axis, by in gates[i].items():
+            reach = _with_axis_of(reach, axis, spread[by])
+        if len(gates[i]) < len(AXES):
+            kept.append(reach)
+    return Met(reduce(union, kept)._replace(gated=True), gate=True)
+
+
+def _gates(reaches: Sequence[Reach]) -> dict[int, dict[int, int]]:
+    """For each operand that is a gate: along which axes, and which operand is the map there."""
+    found: dict[int, dict[int, int]] = {}
+    for axis in AXES:
+        moves = [any(axis_moves(term.dims, axis) for term in reach.terms) for reach in reaches]
+        if not any(moves):
             continue
-        kept.append(reach.each(lambda term, a=open_axes[0], b=base: _axis_of(term, a, b.terms[0])))
-    if gated:
-        kept = [kept[0]._replace(gated=True), *kept[1:]]
-    return kept, gated
+        for i, reach in enumerate(reaches):
+            squeezed = all(term.hulls[axis].squeezed for term in reach.terms)
+            if squeezed and not moves[i] and _is_one(reach, axis):
+                found.setdefault(i, {})[axis] = moves.index(True)
+    return found
 
 
 def _is_one(reach: Reach, axis: int) -> bool:
@@ -92,11 +85,19 @@ def _is_one(reach: Reach, axis: int) -> bool:
     )
 
 
-def _axis_of(term: Term, axis: int, other: Term) -> Term:
-    """``term`` that, along ``axis``, sees no more than ``other`` at its first index does."""
-    hulls = list(term.hulls)
-    hulls[axis] = other.hulls[axis]._replace(squeezed=False)
-    return Term(term.dims, (hulls[0], hulls[1]))
+def _with_axis_of(reach: Reach, axis: int, other: Reach) -> Reach:
+    """``reach``, which along ``axis`` now sees what ``other`` does."""
+
+    def change(term: Term) -> Term:
+        own, base = aligned(term, other.terms[0])
+        hulls = list(own.hulls)
+        hulls[axis] = base.hulls[axis]
+        parts = [
+            (hulls[a], _lines(base if a == axis else own, a)) for a in AXES
+        ]
+        return _assemble(own, base, parts[0], parts[1])
+
+    return reach.each(change)
 
 
 def union(a: Reach, b: Reach) -> Reach:
@@ -452,5 +453,21 @@ def everywhere(reach: Reach, over: set[int]) -> Reach:
     return kept.each(change)
 
 
-def sizes_of(reach: Reach) -> tuple[int, ...]:
-    return tuple(size(dim) for dim in reach.terms[0].dims)
+def anywhere(reach: Reach, shape: Sequence[int], rank: Rank = Rank.BOUND) -> Reach:
+    """Where nothing is known of positions: every element may see what any element saw.
+
+    The last two dimensions are taken for height and width, so that a status is shown.
+    """
+    over = set(range(len(reach.shape)))
+    flat = without(reach, over, keep=False)
+    dims = [plain(n) for n in shape]
+    for axis in AXES:
+        if len(shape) > 2:
+            dims[axis - 2] = (Factor(shape[axis - 2], (0, 0), 1 << axis),)
+
+    def change(term: Term) -> Term:
+        first, second = term.hulls
+        hulls = (first._replace(squeezed=False), second._replace(squeezed=False))
+        return Term(tuple(dims), hulls)
+
+    return worsened(flat.each(change), rank)

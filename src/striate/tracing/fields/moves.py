@@ -139,9 +139,16 @@ def split_dim(dim: Dim, sizes: Pair) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]
         lo[axis] += lo_base
         hi[axis] += hi_base
         rank = rank if good else Rank.BOUND
-    outer = Factor(outer_size, (outer_lines[0], outer_lines[1]), whole.axes, whole.mixed)
-    inner = Factor(inner_size, (inner_lines[0], inner_lines[1]), whole.axes, whole.mixed)
+    outer = _along(Factor(outer_size, (outer_lines[0], outer_lines[1]), whole.axes, whole.mixed))
+    inner = _along(Factor(inner_size, (inner_lines[0], inner_lines[1]), whole.axes, whole.mixed))
     return ((outer,), (inner,)), (lo[0], lo[1]), (hi[0], hi[1]), rank
+
+
+def _along(factor: Factor) -> Factor:
+    """A part of a dimension that ran along both axes runs along those that it moves."""
+    if factor.axes != 3 or not factor.moves:
+        return factor
+    return factor._replace(axes=sum(1 << axis for axis in AXES if factor.lines[axis] != 0))
 
 
 def _split_table(line: Table, outer: int, inner: int) -> tuple[Line, Line, int, int, bool]:

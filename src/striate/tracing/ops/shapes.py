@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from striate.tracing.fields import joins, moves
-from striate.tracing.fields.reach import AXES, Rank, Reach, contract, still, worsened
+from striate.tracing.fields.joins import anywhere
+from striate.tracing.fields.reach import Rank, Reach, still
 from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 
@@ -175,7 +176,7 @@ def roll(call: Call) -> Effect:
     shifts, dims = _listed(call.args[1]), _listed(call.get(2, "dims", []))
     attrs = {"shifts": tuple(shifts), "dims": tuple(dims)}
     if not dims:
-        return Effect(_anywhere(reach), attrs=attrs)
+        return Effect(anywhere(reach, reach.shape), attrs=attrs)
     for shift, d in zip(shifts, dims, strict=True):
         reach = moves.roll(reach, d % call.args[0].dim(), shift)
     return Effect(reach, attrs=attrs)
@@ -221,7 +222,7 @@ def repeat_interleave(call: Call) -> Effect:
     if reach is None:
         return Effect()
     if not isinstance(repeats, int) or d is None:
-        return Effect(_anywhere(reach, tuple(call.out.shape)))
+        return Effect(anywhere(reach, tuple(call.out.shape)))
     d %= call.args[0].dim()
     index = np.arange(call.args[0].shape[d], dtype=np.int64).repeat(repeats)
     return Effect(reach.each(lambda term: moves.pick(term, d, index)))
@@ -279,37 +280,17 @@ def index(call: Call) -> Effect:
         if not chosen:
             return Effect()
         source = next(r for t in _tensors(indices) if (r := call.reach_of(t)) is not None)
-        return Effect(worsened(_anywhere(source, out), Rank.DATA))
+        return Effect(anywhere(source, out, Rank.DATA))
     if call.name == "index_select" and not chosen:
         d = call.args[1] % call.args[0].dim()
         if all(still(term.dims[d]) for term in reach.terms):
             seen = joins.everywhere(reach, {d})
             return Effect(moves.take(seen, d, 0, 1, out[d]))
-    seen = _anywhere(reach, out)
-    return Effect(worsened(seen, Rank.DATA) if chosen else seen)
+    return Effect(anywhere(reach, out, Rank.DATA if chosen else Rank.BOUND))
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:
     return list(tensors_in(values))
-
-
-def _anywhere(reach: Reach, shape: tuple[int, ...] | None = None) -> Reach:
-    """A bound where nothing is known of positions: every element may see every other."""
-    over = set(range(len(reach.shape)))
-    flat = reach.each(lambda term: contract(term, over, reach.image, keep=False))
-    seen = moves.expand(flat, reach.shape if shape is None else shape)
-
-    def unsure(reach: Reach) -> Reach:
-        return reach.each(
-            lambda term: term._replace(
-                hulls=(
-                    term.hulls[0]._replace(squeezed=False),
-                    term.hulls[1]._replace(squeezed=False),
-                )
-            )
-        )
-
-    return worsened(unsure(seen), Rank.BOUND)
 
 
 @op("contiguous", "detach", "alias", "to", "_to_copy", "lift_fresh", "resolve_conj",
@@ -331,6 +312,3 @@ def alias(call: Call) -> Effect:
 def make(_: Call) -> Effect:
     """From nothing: no pixel is seen."""
     return Effect()
-
-
-_ = AXES

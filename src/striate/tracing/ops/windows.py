@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from striate.tracing.fields.joins import anywhere, union
 from striate.tracing.fields.moves import permute as move
 from striate.tracing.fields.moves import reshape as rearrange
-from striate.tracing.fields.reach import Dim, Factor, Reach, Term, plain, size
+from striate.tracing.fields.moves import split_dim
+from striate.tracing.fields.reach import Factor, Rank, Reach, Term, shifted
 from striate.tracing.fields.resample import adaptive, antialiased, resize, taps
 from striate.tracing.fields.windows import pad as padded
 from striate.tracing.fields.windows import pool as pooled
-from striate.tracing.fields.windows import slide
+from striate.tracing.fields.windows import remap, slide
 from striate.tracing.ops.call import Call, Effect, op, sized
 
 
@@ -162,10 +164,6 @@ def windows_of(
     term: Term, d: int, out: int, kernel: int, stride: int, dilation: int, padding: int
 ) -> Term:
     """Dimension ``d`` as (windows, places in a window): nothing is mixed, places are told apart."""
-    from striate.tracing.fields.moves import split_dim
-    from striate.tracing.fields.reach import shifted
-    from striate.tracing.fields.windows import remap
-
     dim = term.dims[d]
     if len(dim) == 1 and not any(not isinstance(line, int) for line in dim[0].lines):
         factor = dim[0]
@@ -199,7 +197,18 @@ def unfold(call: Call) -> Effect:
     return Effect(move(seen, order), attrs={"kernel": kernel, "stride": step})
 
 
-def _unused(_: Reach | Dim | Any) -> None: ...
-
-
-_ = (plain, size)
+@op("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback",
+    "cudnn_grid_sampler", "max_unpool2d", "max_unpool3d", name="grid_sample")  # fmt: skip
+def sampled(call: Call) -> Effect:
+    """(input, grid, …): positions are values; where the image decides them, nothing is known."""
+    reach, grid = call.reach, call.reach_of(call.args[1])
+    seen = reach if grid is None else grid if reach is None else None
+    shape = tuple(call.out.shape)
+    if reach is None and grid is None:
+        return Effect()
+    rank = Rank.BOUND if grid is None else Rank.DATA
+    if seen is not None:
+        return Effect(anywhere(seen, shape, rank))
+    assert reach is not None
+    assert grid is not None
+    return Effect(union(anywhere(reach, shape, rank), anywhere(grid, shape, rank)))
