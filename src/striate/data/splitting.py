@@ -107,8 +107,8 @@ def _keys(listing: Listing, name: PartName, rows: Indices, options: DataOptions)
 def _check_groups(keys: Mapping[PartName, list[str]], name: str) -> None:
     """Given splits must keep groups apart too."""
     seen: dict[str, PartName] = {}
-    for part, found in keys.items():
-        for key in sorted(set(found)):
+    for part in SPLITS:
+        for key in sorted(set(keys.get(part, []))):
             if seen.setdefault(key, part) != part:
                 raise DataError(
                     f"{name}: group {key!r} is in both {seen[key]} and {part} as given; "

@@ -25,6 +25,7 @@ _WORDS: dict[PartName, tuple[str, ...]] = {
 }  # fmt: skip
 _PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("{}_x", "{}_y"))
 _WHOLE = (("images", "labels"), ("x", "y"), ("X", "y"), ("data", "labels"))
+_USUAL_CHANNELS = (1, 3, 4)
 _MOST_CHANNELS = 16
 
 
@@ -68,7 +69,8 @@ def list_npz(file: Path) -> Listing:
 
 def _load(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # A stream of our own: numpy leaves a file open that is no archive.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         said = " ".join(str(error).split())
@@ -97,13 +99,17 @@ def _pairs(file: Path, arrays: dict[str, NDArray[Any]]) -> dict[PartName, tuple[
 
 
 def _channels_first(file: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """(N, C, H, W): channels are the last axis where that is short, else the second."""
+    """(N, C, H, W).  Channels are the last axis or the second: the first of these that has 1, 3
+    or 4 entries, else the first that has at most 16.
+    """
     if array.ndim == 3:
         return array[:, None]
-    if array.ndim == 4 and array.shape[3] <= _MOST_CHANNELS:
-        return array.transpose(0, 3, 1, 2)
-    if array.ndim == 4 and array.shape[1] <= _MOST_CHANNELS:
-        return array
+    if array.ndim == 4:
+        for sizes in (_USUAL_CHANNELS, range(1, _MOST_CHANNELS + 1)):
+            if array.shape[3] in sizes:
+                return array.transpose(0, 3, 1, 2)
+            if array.shape[1] in sizes:
+                return array
     shape = "x".join(map(str, array.shape))
     raise DataError(
         f"{file}: {name} has the shape {shape}; use (N, H, W), (N, H, W, C) or "

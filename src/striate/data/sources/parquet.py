@@ -31,7 +31,7 @@ _open_file: Any = cast("Any", pyarrow.parquet).ParquetFile
 _FAILS: tuple[type[Exception], ...] = (cast("Any", pa).ArrowException, OSError)
 
 _ROWS_AT_ONCE = 1024
-_NESTED = ("", "data", "default", *SPLIT_WORDS)
+_BASES = ("", "data", "default")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,11 +59,9 @@ class HeldBytes:
 
 
 def find_parquet(folder: Path) -> list[Path]:
-    """The parquet files in ``folder``, in its ``data`` or ``default``, or below split names."""
-    found: list[Path] = []
-    for name in _NESTED:
-        found += sorted((folder / name).glob("*.parquet"))
-    return found
+    """The parquet files in ``folder``, its ``data`` or ``default``, or their split folders."""
+    places = [folder / base / split for base in _BASES for split in ("", *SPLIT_WORDS)]
+    return [file for place in places for file in sorted(place.glob("*.parquet"))]
 
 
 def list_parquet(path: Path, *, most_bytes: int) -> Listing:
