@@ -44,7 +44,7 @@ def test_every_setting_is_measured_and_one_is_chosen() -> None:
     for result in found.results:
         assert result.images_per_second > 0
         assert result.agrees == (result.deviation <= result.tolerance)
-        assert result.tolerance == TOLERANCE[result.setting]
+        assert result.tolerance == TOLERANCE
     deviations = {result.setting: result.deviation for result in found.results}
     assert deviations["fp32"] == 0
     assert deviations["fp32-channels-last"] < 1e-5
@@ -103,7 +103,7 @@ def test_the_choice() -> None:
         "fp32-channels-last"
     )
     assert choose(dict(zip(SETTINGS, (100, 200, 400, 300), strict=True)), close) == "bf16"
-    far = {**close, "bf16": 0.3, "bf16-channels-last": float("inf")}
+    far = {**close, "bf16": 0.6, "bf16-channels-last": float("inf")}
     fast = dict(zip(SETTINGS, (100, 200, 400, 500), strict=True))
     assert choose(fast, far) == "fp32-channels-last"
     assert choose({"bf16": 10.0}, {"bf16": 0.9}) == "bf16"  # asked for by name

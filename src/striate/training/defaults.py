@@ -50,31 +50,69 @@ class Defaults:
 
 
 def default_recipe(facts: Facts) -> Defaults:
-    """The recipe that ``fit`` takes when nothing is asked for; a pure function."""
-    channels, height, width = facts.image
-    side = min(height, width)
-    colour = channels == 3
+    """The recipe that ``fit`` takes when nothing is asked for; a pure function of ``facts``."""
+    side = min(facts.image[1:])
+    colour = facts.image[0] == 3
     batch = _batch_size(facts.train_images)
     epochs = _epochs(facts.train_images)
-    translate = max(1, side // 8) if side >= 8 else 0
-    optimiser = "sgd" if facts.normed else "adamw"
-    lr = 0.1 * batch / 128 if facts.normed else 1e-3
+    shift = 0 if facts.crops or side < 8 else side // 8
     recipe = Recipe().with_(
         {
             "epochs": epochs,
             "batch_size": batch,
-            "optimiser": optimiser,
-            "lr": lr,
-            "weight_decay": 5e-4 if facts.normed else 0.05,
-            "label_smoothing": 0.05,
-            "clip": None if facts.normed else 1.0,
+            **(_sgd(batch) if facts.normed else _adamw()),
             "ema": 0.99,
             "augment.flip": colour,
-            "augment.translate": 0 if facts.crops else translate,
+            "augment.translate": shift,
             "augment.crop": facts.crops,
         }
     )
-    return Defaults(recipe=recipe, reasons=())
+    return Defaults(recipe=recipe, reasons=_reasons(facts, recipe))
+
+
+def _reasons(facts: Facts, recipe: Recipe) -> tuple[str, ...]:
+    length = (
+        f"{recipe.epochs} epochs of batches up to {recipe.batch_size}: 30 epochs at 50,000 images, "
+        f"and more for fewer as their fifth root; {facts.train_images:,} are trained on."
+    )
+    if facts.normed:
+        optimiser = (
+            f"SGD with Nesterov momentum at a rate of {recipe.lr:g} (0.1 for a batch of 128), "
+            "since the network has batch or group norms."
+        )
+    else:
+        optimiser = (
+            f"AdamW at a rate of {recipe.lr:g} with gradients clipped to length 1, since the "
+            "network has no batch or group norm."
+        )
+    if recipe.augment.flip:
+        flip = (
+            "Half of the images are mirrored, as suits colour photographs; where left and right "
+            "matter, say --no-flip."
+        )
+    else:
+        flip = (
+            "No image is mirrored: grayscale images are often characters or scans, where left and "
+            "right matter; where they do not, say --flip."
+        )
+    size = f"{facts.image[1]}x{facts.image[2]}"
+    if recipe.augment.crop:
+        place = f"Random parts are taken of the images, since some are larger than {size}."
+    elif recipe.augment.translate:
+        place = f"Images are shifted by up to {recipe.augment.translate} px, an eighth of a side."
+    else:
+        place = f"Images of {size} are too small to be shifted."
+    return length, optimiser, flip, place
+
+
+def _sgd(batch: int) -> dict[str, float | str]:
+    """He et al. 2015, section 4.2, with the rate in proportion to the batch (Goyal et al. 2017)."""
+    return {"optimiser": "sgd", "lr": 0.1 * batch / 128, "weight_decay": 5e-4}
+
+
+def _adamw() -> dict[str, float | str]:
+    """Rates per parameter, for networks in which no norm keeps activations in their range."""
+    return {"optimiser": "adamw", "lr": 5e-4, "weight_decay": 0.05, "clip": 1.0}
 
 
 def _batch_size(images: int) -> int:
@@ -83,5 +121,5 @@ def _batch_size(images: int) -> int:
 
 
 def _epochs(images: int) -> int:
-    """30 at 50,000 images, and more for fewer as their fifth root: 62 at 1,300, 16 at 1.3 M."""
+    """30 at 50,000 images, and more for fewer as their fifth root: 63 at 1,259, 16 at 1.3 M."""
     return max(1, round(30 * (50_000 / max(1, images)) ** 0.2))

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from striate._version import __version__
 from striate.errors import OutputError
 from striate.records import ProbeResult
 from striate.runs import Setting, atomic_write, known_setting, processor
@@ -65,7 +66,7 @@ def signature(
         state,
         tuple(shape),
         (recipe.optimiser, recipe.deterministic),
-        (device.type, unit, threads, torch.__version__),
+        (device.type, unit, threads, torch.__version__, __version__),
         tuple(candidates),
     )
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
