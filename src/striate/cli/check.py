@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from striate.checking import explain, rules
 from striate.cli.console import Talk, count, talk
-from striate.cli.layers import trouble
+from striate.cli.layers import unknown
 from striate.cli.options import Image, Json, Quiet
 from striate.cli.zoo import _complete as complete_target
 from striate.errors import InputError
@@ -83,9 +83,8 @@ def command(
         worst = max([worst, *(_RANK[finding.severity] for finding in findings)])
         out.say(f"[key]{escape(target)}[/] [dim]{'×'.join(map(str, traced.image))}[/]")
         show_findings(out, findings)
-        if not findings:
-            for line in trouble(traced):
-                out.say("  " + line)
+        for line in unknown(traced):
+            out.say("  " + line)
     out.document({"striate": 1, "targets": documents})
     if worst >= _RANK[fail_on]:
         raise typer.Exit(1)

@@ -146,7 +146,8 @@ class Display:
         expected = "" if event.seconds is None else f", about {duration(event.seconds)}"
         self._talk.say(
             f"[key]Training[/]  {recipe.epochs} epochs of batches of {recipe.batch_size} with "
-            f"{recipe.optimiser}, {recipe.steps} steps{expected} → [key]{escape(str(event.folder))}[/]"
+            f"{recipe.optimiser}, {recipe.steps} steps{expected} → "
+            f"[key]{escape(str(event.folder))}[/]"
         )
         if self._live:
             self._open(

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from striate.cli.console import count, plain_table, size
-from striate.records import Field, Layer, Trace
+from striate.records import Failure, Field, Layer, Trace
 
 _POINTWISE = frozenset(
     (
@@ -94,19 +94,17 @@ def totals_line(trace: Trace) -> str:
     return text
 
 
-def trouble(trace: Trace) -> Iterator[str]:
-    """Lines about what could not be traced."""
+def unknown(trace: Trace) -> Iterator[str]:
+    """A line about operations that are not understood, if there are any."""
     if trace.unknown:
         names = escape(", ".join(trace.unknown))
         yield f"[bad]not understood:[/] {names}; their cost is not counted"
-    if trace.failure is not None:
-        failure = trace.failure
-        shapes = " and ".join("×".join(map(str, shape)) for shape in failure.shapes)
-        where = failure.path or trace.name
-        yield (
-            f"[bad]stopped at {escape(where)}[/] ({failure.op}"
-            f"{', ' + escape(failure.source) if failure.source else ''})"
-            f"{': ' + shapes + ' met' if shapes else ''}: {escape(failure.message)}"
-        )
-        if failure.hint:
-            yield f"[good]mend:[/] {escape(failure.hint)}"
+
+
+def stopped(failure: Failure) -> str:
+    """Where a forward stopped, which shapes met there, why, and the mend."""
+    shapes = " and ".join("×".join(map(str, shape)) for shape in failure.shapes[:2])
+    where = f"{failure.path or 'forward'} ({failure.op}, {failure.source or 'unknown line'})"
+    met = f" {shapes} met:" if shapes else ""
+    mend = f"; {failure.hint}" if failure.hint else ""
+    return f"stopped at {where}:{met} {failure.message}{mend}"

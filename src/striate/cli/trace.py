@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from striate.cli.console import talk
-from striate.cli.layers import layer_table, totals_line, trouble
+from striate.cli.layers import layer_table, stopped, totals_line, unknown
 from striate.cli.options import Image, Json, Quiet
 from striate.cli.zoo import _complete as complete_target
+from striate.errors import TraceError
 from striate.flow.trace import trace_target
 
 
@@ -46,7 +47,7 @@ def command(
     out.document(traced.as_json())
     out.say(layer_table(traced, every=every))
     out.say(totals_line(traced))
-    for line in trouble(traced):
+    for line in unknown(traced):
         out.say(line)
-    if not traced.complete:
-        raise typer.Exit(2)
+    if traced.failure is not None:
+        raise TraceError(f"{target}: {stopped(traced.failure)}")

@@ -68,11 +68,17 @@ def conv(
 
 def read_pixels(path: Path) -> NDArray[np.integer[Any]]:
     """An image file's own values, (C, H, W), by the same rules as every data set."""
-    from striate.data.decode import decode_image
+    from striate.data.images.bad import BadImage
+    from striate.data.images.decode import choose_decoder, decode
 
-    if not path.is_file():
-        raise ImageError(f"{path}: no such image file")
-    return decode_image(path.read_bytes(), str(path)).pixels
+    try:
+        return decode(path.read_bytes(), choose_decoder("auto"))
+    except BadImage as bad:
+        raise ImageError(f"{path} {bad}; give an image file") from bad
+    except OSError as error:
+        raise ImageError(
+            f"{path}: cannot be read ({error.strerror}); name an image file"
+        ) from error
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

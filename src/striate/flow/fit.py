@@ -33,7 +33,7 @@ from striate.flow.events import (
 )
 from striate.flow.network import built, suited, traced
 from striate.flow.report import ReportParts, write_report
-from striate.flow.settings import device_name, recipe_file, recipe_for
+from striate.flow.settings import device_name, recipe_file, recipe_for, refuse_two_lengths
 from striate.flow.sizes import parse_image
 from striate.flow.targets import Target, resolve
 from striate.records import EpochRecord, Finding, ProbeResult, Run, StepRecord, Trace
@@ -115,6 +115,7 @@ def _begun(
     data: str, options: FitOptions, command: str | None, reading: Reading | None
 ) -> Iterator[Event]:
     device_name(options.device)
+    refuse_two_lengths(options)
     if options.out is not None:
         _refuse_used(options.out)
     target = None if options.arch == "auto" else resolve(options.arch)

@@ -44,4 +44,4 @@ def built(network: Arch | Target, seed: int) -> nn.Module:
         return build(network, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return network.built()
+        return network.make()

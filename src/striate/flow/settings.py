@@ -25,6 +25,15 @@ def device_name(asked: str) -> str:
     return asked
 
 
+def refuse_two_lengths(options: FitOptions) -> None:
+    """RecipeError where both epochs and minutes are asked for."""
+    if options.epochs is not None and options.minutes is not None:
+        raise RecipeError(
+            f"--epochs {options.epochs} and --minutes {options.minutes:g} both set the length; "
+            "give one of them"
+        )
+
+
 def recipe_file(options: FitOptions) -> dict[str, Any]:
     """The keys that ``--recipe FILE`` sets, flat (``augment.flip``), after they were checked."""
     if options.recipe is None:
@@ -43,11 +52,6 @@ def recipe_for(
     dataset: Dataset, module: nn.Module, options: FitOptions, from_file: dict[str, Any]
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe that was asked for, and a sentence for each default that went into it."""
-    if options.epochs is not None and options.minutes is not None:
-        raise RecipeError(
-            f"--epochs {options.epochs} and --minutes {options.minutes:g} both set the length; "
-            "give one of them"
-        )
     asked = {
         "epochs": options.epochs,
         "minutes": options.minutes,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class Target:
     """A resolved TARGET.  ``arch`` is None where the network is somebody's own module.
 
+    ``make`` builds it; TargetError in one line if the user's constructor raises.
+
     ``image``: the size it says it is made for, where it says so.
     ``digest``: BLAKE2b of the source file, for a module from a file.
     """
@@ -38,10 +40,6 @@ class Target:
     image: tuple[int, int, int] | None
     make: Callable[[], nn.Module]
     digest: str | None = None
-
-    def built(self) -> nn.Module:
-        """The module, on the CPU.  TargetError in one line if its constructor raises."""
-        return _called(self.make, self.text)
 
 
 def resolve(text: str) -> Target:
@@ -110,7 +108,7 @@ def _factory(value: Any, text: str) -> Callable[[], nn.Module]:
         )
 
     def make() -> nn.Module:
-        made = value()
+        made = _called(value, text)
         if not isinstance(made, nn.Module):
             raise TargetError(f"{text}: returned {type(made).__name__}, not an nn.Module")
         return made
@@ -172,7 +170,7 @@ def _timm(text: str, name: str) -> Target:
     size = tuple(config.input_size) if config is not None else (3, 224, 224)
 
     def make() -> nn.Module:
-        return timm.create_model(name, pretrained=False)
+        return _called(lambda: timm.create_model(name, pretrained=False), text)
 
     return Target(text=text, name=name, arch=None, image=size, make=make)
 
@@ -184,7 +182,7 @@ def _torchvision(text: str, name: str) -> Target:
         raise TargetError(f"{text}: torchvision has no {name!r}; {choices(name, known)}")
 
     def make() -> nn.Module:
-        return models.get_model(name, weights=None)
+        return _called(lambda: models.get_model(name, weights=None), text)
 
     return Target(text=text, name=name, arch=None, image=(3, 224, 224), make=make)
 
