@@ -69,7 +69,7 @@ class Drawing:
             shape=(1, out, *maps),
             params=weights + out * bias,
             macs=weights * prod(maps),
-            field=None if seen is None else _widened(seen, sides, dilation, stride),
+            field=None if seen is None else _widened(seen, sides, pads, dilation, stride),
             attrs={
                 "kernel": sides,
                 "stride": (stride, stride),
@@ -92,7 +92,7 @@ class Drawing:
             op,
             source,
             shape=(1, source.shape[1], *maps),
-            field=None if seen is None else _widened(seen, sides, 1, stride),
+            field=None if seen is None else _widened(seen, sides, [0, 0], 1, stride),
             attrs={"kernel": sides, "stride": (stride, stride), "padding": (0, 0)},
         )
 
@@ -146,13 +146,19 @@ class Drawing:
         )
 
 
-def _widened(seen: Field, kernel: tuple[int, int], dilation: int, stride: int) -> Field:
+def _widened(
+    seen: Field, kernel: tuple[int, int], padding: list[int], dilation: int, stride: int
+) -> Field:
     grown = [dilation * (k - 1) * s for k, s in zip(kernel, seen.stride, strict=True)]
     return replace(
         seen,
         size=(seen.size[0] + grown[0], seen.size[1] + grown[1]),
         least=(seen.least[0] + grown[0], seen.least[1] + grown[1]),
         stride=(seen.stride[0] * stride, seen.stride[1] * stride),
+        start=(
+            seen.start[0] - padding[0] * seen.stride[0],
+            seen.start[1] - padding[1] * seen.stride[1],
+        ),
     )
 
 

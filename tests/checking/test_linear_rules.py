@@ -103,6 +103,9 @@ def test_na504_factorisations_are_meant(draw: Draw) -> None:
     x = d.norm(d.conv(d.start, 24, 1))
     d.head(d.relu(d.norm(d.conv(x, 144, 1))))
     assert _codes(d) == []
+    d = draw(16, 32, 32)  # the same, where the block before it did not widen: MobileNet v3
+    d.head(d.relu(d.norm(d.conv(d.norm(d.conv(d.start, 16, 1)), 72, 1))))
+    assert _codes(d) == []
     d = draw(16, 32, 32)  # depthwise, pointwise
     d.head(d.relu(d.conv(d.norm(d.conv(d.start, 16, groups=16)), 32, 1)))
     assert _codes(d) == []

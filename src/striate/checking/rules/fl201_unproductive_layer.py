@@ -2,20 +2,21 @@
 
 ## What it finds
 
-Convolutions whose input already sees the whole image, along every path that leads to them. There
-is nothing left around the kernel that it could bring in.
+Convolutions whose input already sees the whole image: at every position, along every path that
+leads there. There is nothing left around the kernel that it could bring in.
 
 ## Why it is bad
 
 A convolution with a kernel beyond 1×1 earns its cost by looking at neighbours. Once each of its
-inputs is wider than the image, the neighbours hold nothing new, and such layers add parameters
-and multiply-accumulates without adding accuracy: Richter et al. found, on VGG and ResNet
-variants, that layers behind this border can be cut without loss, and that giving the map back its
+inputs has seen the whole image, the neighbours hold nothing new, and such layers add parameters
+and multiply-accumulates without adding accuracy. Richter et al. found, on variants of VGG and
+ResNet, that layers behind this border can be cut without loss, and that giving the map back its
 size makes them productive again.
 
 ## Bad
 
-On 32 px the narrowest field reaches 33 px in the third stage.
+In the last stage the map is 4×4, eight pixels apart; from its third layer on, each of the sixteen
+positions sees all 32 pixels.
 
 ```toml
 name = "too deep for its image"
@@ -26,25 +27,27 @@ classes = 10
 block = "conv"
 depth = 2
 width = 32
-
-[stages.pool]
-kind = "max"
+pool = {}
 
 [[stages]]
 block = "conv"
 depth = 2
 width = 64
+pool = {}
 
-[stages.pool]
-kind = "max"
+[[stages]]
+block = "conv"
+depth = 2
+width = 128
+pool = {}
 
 [[stages]]
 block = "conv"
 depth = 4
-width = 128
+width = 256
 ```
 
-Fires at `stages.2.2.conv`.
+Fires at `stages.3.blocks.2.conv`.
 
 ## Good
 
@@ -57,43 +60,46 @@ classes = 10
 block = "conv"
 depth = 2
 width = 32
-
-[stages.pool]
-kind = "max"
+pool = {}
 
 [[stages]]
 block = "conv"
 depth = 2
 width = 64
-
-[stages.pool]
-kind = "max"
+pool = {}
 
 [[stages]]
 block = "conv"
 depth = 2
 width = 128
+pool = {}
+
+[[stages]]
+block = "conv"
+depth = 2
+width = 256
 ```
 
 ## How it is measured
 
-The receptive field of the convolution's input along the narrowest path from the image (`least` in
-the trace), against the image, on both axes: skips keep that path narrow, so that residual
-networks stay productive far deeper than plain ones. A depthwise convolution costs little and is
-often the only thing in its block that looks sideways, so it is reported only when its input sees
-the whole image from every position (a field of at least twice the image, less one). Layers behind
-which the network still ends in a map (segmentation, generation) are left alone: there the place
-of a thing matters.
+The receptive field of the convolution's input, along the narrowest path from the image (`least`
+in the trace), laid around the centre of the first and of the last position of its map: both must
+reach from the first pixel to the last, on both axes. On an n×n map with a stride of s pixels that
+takes a field about image + (n − 1)·s wide. Skips keep the narrowest path narrow, so that residual
+networks stay productive far deeper than plain ones. Layers behind which the network still ends in
+a map (segmentation, generation) are left alone: there the place of a thing matters.
 
 One finding is made for the network, at the first such layer; it lists all of them, and its price
 is their parameters and multiply-accumulates. Below 1 % of both it is not worth a word.
 
 ## Limits
 
-The field says what a layer can see, not what it does with it: a layer may still mix channels, and
-a first layer behind the border that widens the network may earn its place. 1×1 convolutions and
-dense layers never looked at neighbours and are not judged. Layers whose field is not known
-(attention before them, positions that depend on values) are not either.
+Richter et al. draw the border where the field first exceeds the image, which is where the
+position in the middle sees all of it; the line here is stricter, and the two agree on a 1×1 map.
+The field says what a layer can see, not what it does with it: a layer behind the border may still
+mix or widen channels. 1×1 convolutions and dense layers never looked at neighbours and are not
+judged; nor are layers whose field is not known (attention before them, positions that depend on
+values).
 
 ## References
 
@@ -105,10 +111,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.graph import Graph, is_depthwise, is_map, is_spatial_conv, map_size
+from striate.checking.graph import Graph, is_map, is_spatial_conv, map_size
 from striate.checking.rule import Spot
 from striate.checking.words import count, many, percent, pixels, sides
-from striate.records import Layer, Price, Severity, Trace
+from striate.records import Field, Layer, Price, Severity, Trace
 
 CODE = "FL201"
 NAME = "unproductive-layer"
@@ -133,21 +139,21 @@ def find(trace: Trace) -> Iterator[Spot]:
     }
     if max(share.values()) < WORTH_A_WORD:
         return
-    fields = [_least(graph, layer) or (0, 0) for layer in idle]
-    enough = max(side for field in fields for side in field)
+    least = _input_field(graph, first).least
+    enough = max(_productive_above(_input_field(graph, layer)) for layer in idle)
     subject = (
         "this convolution" if len(idle) == 1 else f"{many(len(idle), 'convolution')} from here on"
     )
     yield Spot(
         at=first,
         message=(
-            f"the input already sees {pixels(fields[0])} px of the {sides(trace.image[1:])} image "
-            f"along its narrowest path: {subject} can add no context, for {count(params)} "
-            f"parameters ({percent(share['params'])}) and {count(macs)} MACs "
+            f"every position of the input already sees the whole {sides(trace.image[1:])} image "
+            f"(its narrowest field is {pixels(least)} px): {subject} can add no context, for "
+            f"{count(params)} parameters ({percent(share['params'])}) and {count(macs)} MACs "
             f"({percent(share['macs'])})."
         ),
         measured={
-            "input_field_px": list(fields[0]),
+            "input_field_px": list(least),
             "image": list(trace.image[1:]),
             "layers": [layer.path for layer in idle],
             "params_share": share["params"],
@@ -163,20 +169,46 @@ def find(trace: Trace) -> Iterator[Spot]:
 
 
 def _is_idle(graph: Graph, layer: Layer) -> bool:
-    least = _least(graph, layer)
-    if least is None:
-        return False
-    image = graph.trace.image[1:]
-    enough = [2 * side - 1 for side in image] if is_depthwise(layer) else image
-    covers = all(seen >= side for seen, side in zip(least, enough, strict=True))
-    return covers and not any(is_map(end) and max(map_size(end)) > 1 for end in graph.sinks(layer))
-
-
-def _least(graph: Graph, layer: Layer) -> tuple[int, int] | None:
-    """The narrowest field of what a spatial convolution works on, where it is known."""
-    if not is_spatial_conv(layer):
-        return None
     source = graph.source(layer)
-    if source is None or source.field is None or source.field.status not in ("exact", "bound"):
-        return None
-    return source.field.least
+    if not is_spatial_conv(layer) or source is None or not is_map(source):
+        return False
+    field = source.field
+    if field is None or field.status not in ("exact", "bound"):
+        return False
+    everywhere = all(
+        _sees_all(image, positions, axis, field)
+        for axis, (image, positions) in enumerate(
+            zip(graph.trace.image[1:], map_size(source), strict=True)
+        )
+    )
+    return everywhere and not any(
+        is_map(end) and max(map_size(end)) > 1 for end in graph.sinks(layer)
+    )
+
+
+def _sees_all(image: int, positions: int, axis: int, field: Field) -> bool:
+    """Whether the first and the last position of an axis both see all of its ``image`` pixels."""
+    reach = (field.least[axis] - 1) / 2
+    first, last = _centre(field, axis, 0), _centre(field, axis, positions - 1)
+    return first + reach >= image - 1 and last - reach <= 0
+
+
+def _centre(field: Field, axis: int, index: int) -> float:
+    """The pixel a position is centred on."""
+    return sum(field.span(axis, index)) / 2
+
+
+def _input_field(graph: Graph, layer: Layer) -> Field:
+    source = graph.source(layer)
+    assert source is not None
+    assert source.field is not None
+    return source.field
+
+
+def _productive_above(field: Field) -> int:
+    """The largest image side of which every position sees all (a map of side / stride)."""
+    sides: list[float] = []
+    for axis in (0, 1):
+        centre, reach = _centre(field, axis, 0), (field.least[axis] - 1) / 2
+        sides.append(min(centre + reach + 1, reach + field.stride[axis] - centre))
+    return int(max(sides))

@@ -69,7 +69,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.checking.graph import POINTWISE, POOLS, Graph, is_map, kernel, map_size, pair
+from striate.checking.graph import JOINS, POINTWISE, POOLS, Graph, is_map, kernel, map_size, pair
 from striate.checking.rule import Spot
 from striate.checking.taps import read
 from striate.checking.words import percent, place, sides
@@ -79,12 +79,15 @@ CODE = "FL203"
 NAME = "kernel-smaller-than-stride"
 SEVERITY: Severity = "warning"
 
+MAKERS = frozenset({"input", "conv2d", "conv_transpose2d", "mul"}) | POOLS | JOINS
+"""What makes a map; not what only pads, crops or moves one, for the rest may be read elsewhere."""
+
 
 def find(trace: Trace) -> Iterator[Spot]:
     """Maps with pixels that no reader reads, each at its first reader."""
     graph = Graph(trace)
     for layer in trace:
-        if layer.op in POINTWISE or not is_map(layer) or not graph.sees_image(layer):
+        if layer.op not in MAKERS or not is_map(layer) or not graph.sees_image(layer):
             continue
         readers = sorted(graph.readers(layer, POINTWISE), key=lambda reader: reader.index)
         if not readers or not all(
@@ -99,12 +102,13 @@ def find(trace: Trace) -> Iterator[Spot]:
             continue
         first = readers[0]
         wasted = round(unread * (layer.macs or 0))
-        others = "".join(f", {place(reader.path)} no more" for reader in readers[1:])
+        others = " and ".join(place(reader.path) for reader in readers[1:])
+        also = f", and so does {others}" if others else ""
         yield Spot(
             at=first,
             message=(
                 f"a {sides(kernel(first))} kernel with stride {_stride(first)} steps over pixels "
-                f"of the {sides(map_size(layer))} map{others}: {percent(unread)} of them are never "
+                f"of the {sides(map_size(layer))} map{also}: {percent(unread)} of them are never "
                 "looked at."
             ),
             measured={

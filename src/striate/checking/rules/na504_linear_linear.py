@@ -46,8 +46,9 @@ channel (batch norm, dropout), average pooling, and a flatten before a dense lay
 may read what lies between. Pairs that are a deliberate factorisation of one larger map are
 silent:
 
-- a narrow middle (fewer channels than at both ends): the linear bottleneck of MobileNet v2,
-  low-rank pairs;
+- a narrow middle (fewer channels than at both ends): low-rank pairs;
+- two 1×1 convolutions that do not widen and then widen: the linear bottleneck of MobileNet v2,
+  where a projection meets the next block's expansion;
 - groups in either: depthwise and pointwise, as in MobileNet v1 without its first activation, or
   Xception;
 - kernels along one axis each, 1×7 and 7×1.
@@ -143,13 +144,21 @@ def _linear_before(graph: Graph, layer: Layer) -> Layer | None:
 def _is_factorised(first: Layer, second: Layer) -> bool:
     if groups(first) > 1 or groups(second) > 1:
         return True
-    if channels(first)[1] < min(channels(first)[0], channels(second)[1]):
+    (width_in, middle), width_out = channels(first), channels(second)[1]
+    if middle < min(width_in, width_out) or _is_linear_bottleneck(first, second):
         return True
     tall, wide = (
         any(kernel(layer)[axis] == 1 < kernel(layer)[1 - axis] for layer in (first, second))
         for axis in (1, 0)
     )
     return tall and wide
+
+
+def _is_linear_bottleneck(first: Layer, second: Layer) -> bool:
+    """A projection that ends one inverted residual block, and the expansion of the next."""
+    (width_in, middle), width_out = channels(first), channels(second)[1]
+    pointwise = all(layer.op == "conv2d" and kernel(layer) == (1, 1) for layer in (first, second))
+    return pointwise and middle <= width_in and middle < width_out
 
 
 def _saved(first: Layer, second: Layer) -> tuple[int, int]:

@@ -16,8 +16,8 @@ other way round (25.03 against 27.88 %).
 ## Bad
 
 ```toml
-name = "plain32"
-image = [3, 32, 32]
+name = "plain32, larger images"
+image = [3, 160, 160]
 classes = 10
 
 [stem]
@@ -49,8 +49,8 @@ Fires at `stem.conv`.
 ## Good
 
 ```toml
-name = "resnet32"
-image = [3, 32, 32]
+name = "resnet32, larger images"
+image = [3, 160, 160]
 classes = 10
 
 [stem]
@@ -78,8 +78,8 @@ stride = 2
 
 Every weight layer counts one more than what it works on. Where paths meet (a sum or a
 concatenation of two things computed from the image) the count begins anew, since each path can be
-bypassed by the other; a gate, which multiplies, is passed through. The longest count is reported,
-with the layers it begins and ends at.
+bypassed by the other; a gate, which multiplies, is passed through by its shorter way. The longest
+count is reported, with the layers it begins and ends at.
 
 32 is the shallowest depth at which harm was measured. The deepest plain network in common use
 that trains well has 28 weight layers (MobileNet v1, 70.6 % on ImageNet).
@@ -142,7 +142,7 @@ def _longest_run(graph: Graph) -> list[Layer]:
         if is_weighted(layer):
             sources = sources[:1]
         passes = bool(sources) and not (layer.op in JOINS and len(sources) > 1)
-        before[layer.index] = max(sources, key=lambda s: depth[s.index]) if passes else None
+        before[layer.index] = min(sources, key=lambda s: depth[s.index]) if passes else None
         previous = before[layer.index]
         counts = is_weighted(layer) and graph.sees_image(layer)
         depth[layer.index] = (depth[previous.index] if previous else 0) + counts

@@ -70,7 +70,8 @@ def find(trace: Trace) -> Iterator[Spot]:
     met = " and ".join(sides(shape) for shape in failure.shapes)
     yield Spot(
         at=failure,
-        message=f"the forward pass of a {sides(trace.image)} image stops at {failure.op}"
+        message=f"the forward pass of a {sides(trace.image)} image stops"
+        + (f" at {failure.op}" if failure.op else "")
         + (f" on {met}" if met else "")
         + f": {failure.message.rstrip('.')}.",
         measured={

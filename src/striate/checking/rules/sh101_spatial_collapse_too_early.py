@@ -50,7 +50,7 @@ width = 128
 stride = 2
 ```
 
-Fires at `stages.3.0.conv1`.
+Fires at `stages.3.blocks.0.conv1`.
 
 ## Good
 
