@@ -134,6 +134,13 @@ def test_splits_are_told_by_names(
     assert [len(split) for split in open_data(str(tmp_path)).splits] == [8, 6, 6]
 
 
+def test_other_folders_beside_the_files_are_named(cats_and_dogs: Files, tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", table(cats_and_dogs(10)))
+    (tmp_path / "assets").mkdir()
+    note = "The parquet files are read, other folders passed over (assets)."
+    assert note in open_data(str(tmp_path)).notes
+
+
 def test_shards_are_one_split(cats_and_dogs: Files, tmp_path: Path) -> None:
     files = cats_and_dogs(10)
     whole = open_data(str(write(tmp_path / "whole" / "train.parquet", table(files))).removesuffix(

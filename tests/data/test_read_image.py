@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from striate.data import normalise, open_data, read_image
+from striate.data import normalise, open_data, read_image, read_original
 from striate.data.strings import Strings
 from striate.errors import ImageError
 
@@ -50,6 +50,14 @@ def test_channels_and_size_are_those_of_the_network(
 ) -> None:
     (tmp_path / "x.png").write_bytes(encode(make_picture(0)))
     assert read_image(tmp_path / "x.png", image=(1, 5, 6), fit="pad")[0].shape == (1, 5, 6)
+
+
+def test_an_original_keeps_its_size_depth_and_channels(
+    tmp_path: Path, make_picture: Picture, encode: Encode
+) -> None:
+    deep = make_picture(0, 7, 9, 1).astype(np.uint16) * 200
+    (tmp_path / "x.png").write_bytes(encode(deep))
+    np.testing.assert_array_equal(read_original(tmp_path / "x.png"), deep.transpose(2, 0, 1))
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

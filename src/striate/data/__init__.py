@@ -14,7 +14,7 @@ from striate.data.augment import Augment
 from striate.data.batching import Batch, batches, load_batch
 from striate.data.dataset import Dataset, SourceSizes
 from striate.data.fitting import fit_image, to_channels
-from striate.data.form import read_image
+from striate.data.form import read_image, read_original
 from striate.data.normalising import normalise
 from striate.data.opening import open_data
 from striate.data.options import BadImages, DataOptions, Decoder, Fit, Pixels
@@ -40,6 +40,7 @@ __all__ = [
     "normalise",
     "open_data",
     "read_image",
+    "read_original",
     "to_channels",
     "whole_plan",
 ]

@@ -56,13 +56,22 @@ def read_image(
     divide them by (255 or 65535), whatever the scale of the data the network was trained on.
     Raises ImageError with the path and the reason.
     """
+    original = to_channels(read_original(path, decoder=decoder), image[0])
+    # A new array, in one piece: an image of the right size comes through fit_image as it is.
+    pixels = np.array(fit_image(original, image[1:], fit), order="C")
+    return pixels, float(np.iinfo(pixels.dtype).max)
+
+
+def read_original(path: Path, *, decoder: Decoder = "auto") -> Pixels:
+    """One image file's own pixels (C, h, w), upright, by the rules of ``striate.data.images``.
+
+    C is 1 or 3, the type uint8 or uint16.  Raises ImageError with the path and the reason.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the path") from error
-    form = Form(image=image, deep=False, fit=fit, decoder=choose_decoder(decoder))
     try:
-        pixels = form.apply(data)
+        return decode(data, choose_decoder(decoder))
     except BadImage as bad:
         raise ImageError(f"{path} {bad}; give another image") from bad
-    return pixels, float(np.iinfo(pixels.dtype).max)

@@ -78,7 +78,7 @@ def list_parquet(path: Path, *, most_bytes: int) -> Listing:
     raw: dict[PartName, list[str]] = {part: table.labels for part, table in tables.items()}
     order = columns.names or (_by_value(raw["train"]) if columns.integers else None)
     classes, labels = number_classes(raw, order=order, where=str(path))
-    notes = list(columns.notes)
+    notes = [*_passed_over(path), *columns.notes]
     unused = len(columns.names or ()) - len(classes)
     if unused > 0:
         notes.append(
@@ -96,6 +96,18 @@ def list_parquet(path: Path, *, most_bytes: int) -> Listing:
         groupable=all(table.has_paths for table in tables.values()),
         notes=tuple(notes),
     )
+
+
+def _passed_over(path: Path) -> list[str]:
+    """A note on folders that hold none of the parquet files, where there are some."""
+    known = {*_BASES, *SPLIT_WORDS}
+    others = [
+        entry.name
+        for entry in (sorted(path.iterdir()) if path.is_dir() else [])
+        if entry.is_dir() and entry.name.lower() not in known and not entry.name.startswith(".")
+    ]
+    some = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+    return [f"The parquet files are read, other folders passed over ({some})."] if others else []
 
 
 def _by_value(labels: Sequence[str]) -> list[str]:
