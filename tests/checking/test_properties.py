@@ -15,8 +15,9 @@ from striate.records import Trace
 
 Draw = Callable[..., Any]
 
-STEPS = "conv strided pointwise sparse depthwise biased relu norm pool skip".split()
-STEP = st.sampled_from(STEPS)
+STEP = st.sampled_from([
+    "conv", "strided", "pointwise", "sparse", "depthwise", "biased", "relu", "norm", "pool", "skip",
+])  # fmt: skip
 DRAWN = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
