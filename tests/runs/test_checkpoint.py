@@ -83,5 +83,16 @@ def test_all_broken(tmp_path: Path) -> None:
     assert "delete that folder and --resume to train again from step 1" in message
 
 
+def test_what_was_refused_is_dropped_by_the_next(tmp_path: Path) -> None:
+    for step in (10, 20):
+        save_checkpoint(tmp_path, checkpoint(step))
+    (tmp_path / "step-000000020.safetensors").write_bytes(b"cut")
+    save_checkpoint(tmp_path, checkpoint(12))  # stopped between 10 and 20 after the resume
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000010.safetensors",
+        "step-000000012.safetensors",
+    ]
+
+
 def test_none_yet(tmp_path: Path) -> None:
     assert newest(tmp_path / "checkpoint") is None

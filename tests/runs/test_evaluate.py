@@ -137,5 +137,5 @@ def test_an_empty_split(digits: Dataset) -> None:
     from dataclasses import replace
 
     empty = replace(digits.val, ids=digits.val.ids[:0], labels=digits.val.labels[:0])
-    with pytest.raises(DataError, match="the val split has no samples"):
+    with pytest.raises(DataError, match="the val split has no images"):
         evaluate(net(), empty, Preprocessing.of(digits))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from striate.building import keyed_step
 from striate.data import Dataset, epoch_plan
-from striate.errors import Diverged, Interrupted, RecipeError, RunError
+from striate.errors import Diverged, Interrupted, OutputError, RecipeError, RunError
 from striate.records import EpochRecord, StepRecord
 from striate.runs import Preprocessing, RunFolder, RunInfo, evaluate, load_run, newest, read_metrics
 from striate.training import Notice, Recipe, train
@@ -292,3 +292,31 @@ def test_an_abandoned_training_gives_everything_back(
     assert torch.get_num_threads() == threads
     assert signal.getsignal(signal.SIGTERM) == handler
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_full_disk_in_the_middle(
+    net: nn.Module, digits: Dataset, begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    recipe, folder = begun()
+    whole = list(train(copy.deepcopy(net), digits, *begun()))
+    sync, calls = os.fsync, 0
+
+    def filling(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:  # in the second epoch's checkpoint: metrics, file, folder, metrics, file
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", filling)
+    with pytest.raises(OutputError) as raised:
+        list(train(copy.deepcopy(net), digits, recipe, folder))
+    message = str(raised.value)
+    assert "step-000000010.safetensors: no space left on the device" in message
+    assert message.endswith(f"--resume {folder.path} goes on from it")
+    files = [path.name for path in folder.paths.checkpoints.iterdir()]
+    assert files == ["step-000000005.safetensors"]
+    rest = list(train(net, digits, recipe, folder, resume=True))
+    assert [r.loss for r in steps(rest)] == [r.loss for r in steps(whole)][5:]

@@ -58,7 +58,10 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``checkpoint`` into ``folder`` atomically, then drop all but the ``KEPT`` newest."""
+    """Write ``checkpoint`` into ``folder`` atomically, then drop all but the ``KEPT`` newest.
+
+    A later one that lies there was refused when this training was resumed, and is dropped too.
+    """
     with writing(folder):
         folder.mkdir(exist_ok=True)
     document = json.dumps({"step": checkpoint.step, "facts": checkpoint.facts}, sort_keys=True)
@@ -66,9 +69,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     path = checkpoint_path(folder, checkpoint.step)
     # One metadata key only: safetensors writes several in no fixed order.
     atomic_write(path, pack(checkpoint.tensors, {"striate": f"{digest} {document}"}))
-    for old in _files(folder)[KEPT:]:
-        with writing(old):
-            old.unlink()
+    files = _files(folder)
+    kept = files[files.index(path) :][:KEPT]
+    for other in set(files).difference(kept):
+        with writing(other):
+            other.unlink()
     return path
 
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.data import Split, load_batch
-from striate.errors import DataError, RunError, TargetError
+from striate.data import Split, batches, whole_plan
+from striate.errors import RunError, TargetError
 from striate.records import Evaluation
 from striate.runs.atomic import atomic_write
 from striate.runs.calibration import expected_calibration_error
@@ -68,22 +68,22 @@ def predict_split(
     setting: Setting = "fp32",
     batch_size: int = 256,
     device: torch.device | str = "cpu",
+    workers: int = 0,
 ) -> NDArray[np.float32]:
     """Log-probabilities (N, classes) of every sample, in the split's own order, no augmentation.
 
     ``module`` is put on ``device`` and into the setting's memory format, and stays there.
     """
     place(module, setting, device)
-    count, classes = len(split), len(preprocessing.classes)
+    classes = len(preprocessing.classes)
+    plan = whole_plan(split, batch_size=batch_size)
     parts: list[NDArray[np.float32]] = []
     with evaluating(module):
-        for start in range(0, count, batch_size):
-            indices = np.arange(start, min(start + batch_size, count))
-            batch = load_batch(split, indices, augment=None, seed=0, epoch=0)
+        for batch in batches(split, plan, augment=None, seed=0, epoch=0, workers=workers):
             pixels = torch.as_tensor(batch.pixels).to(device)
             logits = logits_of(module, preprocessing(pixels), setting, classes)
             parts.append(torch.log_softmax(logits, dim=1).cpu().numpy())
-    return np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
+    return np.concatenate(parts)
 
 
 def evaluate(
@@ -94,15 +94,21 @@ def evaluate(
     setting: Setting = "fp32",
     batch_size: int = 256,
     device: torch.device | str = "cpu",
+    workers: int = 0,
 ) -> Evaluation:
     """Measure ``module`` on ``split``: no augmentation, evaluation mode, the split's own order.
 
-    ``DataError`` for a split without samples.
+    ``workers`` processes load ahead; the numbers do not depend on how many.  ``DataError`` for a
+    split without samples.
     """
-    if len(split) == 0:
-        raise DataError(f"the {split.name} split has no samples to evaluate on; give it some")
     logs = predict_split(
-        module, split, preprocessing, setting=setting, batch_size=batch_size, device=device
+        module,
+        split,
+        preprocessing,
+        setting=setting,
+        batch_size=batch_size,
+        device=device,
+        workers=workers,
     )
     return evaluation_of(logs, split.labels, split=split.name, classes=preprocessing.classes)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.data import Batch, Dataset, batches, epoch_plan
-from striate.errors import Diverged, Interrupted, RecipeError, RunError
+from striate.errors import Diverged, Interrupted, OutputError, RecipeError, RunError
 from striate.keyed import bits
 from striate.records import EpochRecord, StepRecord
 from striate.runs import (
@@ -148,6 +148,7 @@ def train(
                         setting=setting,
                         batch_size=2 * recipe.batch_size,
                         device=recipe.device,
+                        workers=recipe.workers,
                     )
                 val_accuracy = judged.accuracy
                 val_loss = judged.loss if math.isfinite(judged.loss) else None
@@ -230,8 +231,14 @@ def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
 
 def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None:
     """Write a checkpoint; the records that it counts reach the disk first."""
-    metrics.sync()
-    save_checkpoint(folder.paths.checkpoints, state.checkpoint(metrics.length))
+    try:
+        metrics.sync()
+        save_checkpoint(folder.paths.checkpoints, state.checkpoint(metrics.length))
+    except OutputError as error:
+        raise OutputError(
+            f"{error}; the checkpoint before it is whole, and --resume {folder.path} goes on "
+            "from it"
+        ) from error
 
 
 def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> Interrupted:

@@ -62,9 +62,12 @@ def steady_generators(seed: int) -> Generator[None]:
     """Torch's, numpy's and Python's generators seeded with ``seed`` inside; as before outside."""
     # numpy's old global generator: a user's own layer may draw from it.
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 # as above
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # torch.manual_seed asks every kind of device each time, at 80 µs a step.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 # as above
         try:
