@@ -294,7 +294,7 @@ def _evidence(rng: np.random.Generator, pixels: np.ndarray, classes: int) -> lis
                 "maps": np.maximum(rng.normal(size=(12, side, side)), 0).astype(np.float32),
             },
             facts={**looked, "path": path, "channels": 4 * 12, "drawn": list(range(12)),
-                   "silent": silent},
+                   "silent": silent, "left_out": 5 * silent, "limit": 0.5},
             checks=(held,),
         )
         for path, title, side, silent in (
@@ -322,9 +322,15 @@ def _evidence(rng: np.random.Generator, pixels: np.ndarray, classes: int) -> lis
     )
     filters = Evidence(
         name="filters",
-        title="The filters as they are",
+        title="First-layer filters",
         arrays={"weights": rng.normal(size=(16, pixels.shape[1], 3, 3)).astype(np.float32)},
-        facts={"path": "stem.conv"},
+        facts={
+            "path": "stem.conv",
+            "total": 24,
+            "drawn": list(range(2, 18)),
+            "left_out": 8,
+            "limit": 0.5,
+        },
         checks=(
             replace(
                 held,
@@ -335,5 +341,4 @@ def _evidence(rng: np.random.Generator, pixels: np.ndarray, classes: int) -> lis
             ),
         ),
     )
-    learned = replace(filters, name="filters.learned", title="What training added to them")
-    return [filters, learned, *maps, errors]
+    return [filters, *maps, errors]

@@ -44,15 +44,8 @@ def accuracy_chart(epochs: Sequence[EpochRecord]) -> Spec:
 
 
 def _curves(points: list[tuple[int, str, float]], *, title: str, form: str) -> Spec:
-    """One line for training (quiet) and one for validation (the accent), each named at its end."""
+    """A thin grey line for training and a bold one for validation, as the caption says."""
     rows: list[Row] = [{"epoch": e, "split": split, "value": value} for e, split, value in points]
-    ends: list[Row] = sorted(
-        (
-            max((row for row in rows if row["split"] == split), key=lambda row: row["epoch"])
-            for split in dict.fromkeys(row["split"] for row in rows)
-        ),
-        key=lambda row: row["value"],
-    )
     x = alt.X(
         "epoch:Q",
         title="epoch",
@@ -62,7 +55,7 @@ def _curves(points: list[tuple[int, str, float]], *, title: str, form: str) -> S
     y = alt.Y(
         "value:Q",
         title=title,
-        scale=alt.Scale(zero=False, nice=False, padding=18),
+        scale=alt.Scale(zero=False, nice=True),
         axis=alt.Axis(format="%" if "%" in form else "~g"),
     )
     colour = alt.Color(
@@ -83,16 +76,11 @@ def _curves(points: list[tuple[int, str, float]], *, title: str, form: str) -> S
         opacity=alt.condition(near, alt.value(1), alt.value(1 if len(rows) <= 2 else 0)),
         tooltip=tip,
     )
-    # Each line's name stands at its end: the upper one's above it, the lower one's below.
-    named = [
-        alt.Chart(alt.Data(values=[row]))
-        .mark_text(align="right", fontSize=12, dy=13 if row is ends[0] else -11)
-        .encode(x=x, y=y, color=colour, text="split:N")
-        for row in ends
+    lines = [
+        base.transform_filter(f"datum.split == '{split}'").mark_line(strokeWidth=wide)
+        for split, wide in (("training", 1.5), ("validation", 2.5))
     ]
-    return _finished(
-        alt.layer(base.mark_line(strokeWidth=2), points_at.add_params(near), *named), height=200
-    )
+    return _finished(alt.layer(*lines, points_at.add_params(near)), height=200)
 
 
 def rate_chart(steps: Sequence[StepRecord]) -> Spec:

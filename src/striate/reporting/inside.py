@@ -22,50 +22,47 @@ MOST_FILTERS = 64
 LARGEST_MAP = 96  # maps with a longer side are drawn reduced
 
 
-def filters_section(evidence: Sequence[Evidence]) -> Html:
-    """Each piece: ``weights`` (filters, channels, kh, kw) of the first convolution."""
-    return join(part for piece in evidence for part in (_heading(piece), _wall(piece)))
+def filters_section(evidence: Evidence) -> Html:
+    """``weights`` (drawn, channels, kh, kw) of the first convolution.
 
-
-def _heading(piece: Evidence) -> Html | None:
-    return el("h3", piece.title) if piece.inapplicable is None else None
-
-
-def _wall(evidence: Evidence) -> Html:
+    Facts: ``drawn`` (their numbers), ``total``, ``left_out`` filters and the ``limit`` above which
+    they are.
+    """
     if "weights" not in evidence.arrays:
         return shown(evidence, lambda: el("div"), "")
     weights = np.asarray(evidence.arrays["weights"], np.float64)
-    total, channels, tall, wide = weights.shape
+    facts = evidence.facts
+    _, channels, tall, wide = weights.shape
     norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
     order = np.argsort(-norms, kind="stable")[:MOST_FILTERS]
     most = float(np.abs(weights[order]).max(initial=0.0))
 
     def draw() -> Html:
         tile = 44 if max(tall, wide) <= 5 else 60
-        return el(
-            "div.wall",
-            *(
-                picture(
-                    _filter_pixels(weights[index], most),
-                    f"filter {index}, norm {number(float(norms[index]))}",
-                    width=tile,
-                    title=f"filter {index}: norm {number(float(norms[index]))}",
-                )
-                for index in order
-            ),
-        )
+        return el("div.wall", *(_filter(index, tile) for index in order))
+
+    def _filter(index: int, tile: int) -> Html:
+        words = f"filter {facts['drawn'][index]}, norm {number(float(norms[index]))}"
+        return picture(_filter_pixels(weights[index], most), words, width=tile, title=words)
 
     colours = (
         "Red, green and blue are the weights on those channels."
         if channels == 3
         else f"Drawn is the mean over {channels} input channels."
         if channels > 1
-        else "Brighter weights look for light, darker ones for dark."
+        else "Bright weights look for light, dark ones for dark."
     )
-    some = "" if total <= len(order) else f"The {len(order)} strongest of "
+    some = f"{len(order)} of " if len(order) < int(facts["total"]) else ""
+    left_out = int(facts["left_out"])
+    aside = (
+        f" {counted(left_out, 'filter is', 'filters are')} left out, being more than "
+        f"{percent(float(facts['limit']), 0)} the random weights they started with."
+        if left_out
+        else ""
+    )
     caption = (
-        f"{some}{counted(total, 'filter')} of {size((tall, wide))} pixels, strongest first. "
-        f"{colours} Middle grey is 0; full scale is ±{number(most)} for all of them."
+        f"{some}{counted(int(facts['total']), 'filter')} of {size((tall, wide))} pixels, strongest "
+        f"first. {colours} Middle grey is 0; full scale is ±{number(most)} for all.{aside}"
     )
     return shown(evidence, draw, caption)
 
@@ -80,8 +77,9 @@ def _filter_pixels(weights: NDArray[np.float64], most: float) -> NDArray[np.uint
 def maps_section(evidence: Sequence[Evidence], pixel_range: tuple[float, float]) -> Html:
     """One piece for each stage: ``maps`` (drawn, h, w), and the ``image`` (C, H, W) they are of.
 
-    Facts: ``index``, ``label``, ``predicted``, ``confidence`` of the image; ``path``, ``channels``
-    (all of them), ``drawn`` (their numbers) and ``silent`` (channels that are 0 everywhere).
+    Facts: ``index``, ``split``, ``label``, ``predicted``, ``confidence`` of the image and why it
+    was ``chosen``; ``path``, ``channels`` (all of them), ``drawn`` (their numbers), ``silent``
+    (channels that are 0 everywhere), ``left_out`` and the ``limit`` above which they are.
     """
     parts: list[Html | None] = []
     for piece in evidence:
@@ -127,16 +125,22 @@ def _stage(piece: Evidence) -> Html:
             ),
         )
 
-    silent = int(facts["silent"])
-    scale = f"{'Middle grey' if signed else 'Black'} is 0, white is {number(most)}."
+    several = counted(int(facts["channels"]), "channel")
+    caption = [
+        f"{len(maps)} of {several}, {size(maps.shape[1:])} values each.",
+        "Drawn are those that vary most over this image.",
+        f"{'Middle grey' if signed else 'Black'} is 0, white is {number(most)}.",
+    ]
     if max(maps.shape[1:]) > LARGEST_MAP:
-        scale += f" They are drawn reduced to {LARGEST_MAP} pixels."
-    caption = (
-        f"{len(maps)} of {counted(int(facts['channels']), 'channel')}, {size(maps.shape[1:])} "
-        f"values each, those that vary most over this image. {scale}"
-        + (f" {counted(silent, 'channel is', 'channels are')} 0 everywhere." if silent else "")
-    )
-    return join([el("h3", piece.title), shown(piece, draw, caption)])
+        caption.append(f"They are drawn reduced to {LARGEST_MAP} pixels.")
+    if left_out := int(facts["left_out"]):
+        caption.append(
+            f"{counted(left_out, 'channel is', 'channels are')} left out, more than "
+            f"{percent(float(facts['limit']), 0)} of which was drawn before training already."
+        )
+    if silent := int(facts["silent"]):
+        caption.append(f"{counted(silent, 'channel is', 'channels are')} 0 everywhere.")
+    return join([el("h3", piece.title), shown(piece, draw, " ".join(caption))])
 
 
 def errors_section(

@@ -106,7 +106,7 @@ def _sections(given: ReportInput) -> list[Section]:
     bounds = given.data.pixel_range
     network = join(
         [
-            el("p", given.run.why) if given.run.why else None,
+            el("p", f"{given.run.why.rstrip('.')}.") if given.run.why else None,
             el("figure.wide", strip(given.trace, _example(given)), el("figcaption", _STRIP)),
             el(
                 "details",
@@ -134,7 +134,7 @@ def _sections(given: ReportInput) -> list[Section]:
             calibration_section(given.evaluation),
         ),
         ("errors", "errors", "Its most confident mistakes", _errors(evidence.get("errors"), given)),
-        ("filters", "filters", "What the first layer looks for", _filters(given)),
+        ("filters", "filters", "What the first layer looks for", _filters(evidence.get("filters"))),
         (
             "maps",
             "maps",
@@ -164,9 +164,8 @@ def _errors(piece: Evidence | None, given: ReportInput) -> Html | None:
     return errors_section(piece, given.evaluation.classes, given.data.pixel_range)
 
 
-def _filters(given: ReportInput) -> Html | None:
-    pieces = [piece for piece in given.evidence if piece.name.split(".")[0] == "filters"]
-    return filters_section(pieces) if pieces else None
+def _filters(piece: Evidence | None) -> Html | None:
+    return None if piece is None else filters_section(piece)
 
 
 def _example(given: ReportInput) -> NDArray[np.uint8]:

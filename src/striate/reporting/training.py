@@ -45,11 +45,14 @@ def curves_section(epochs: Sequence[EpochRecord], steps: Sequence[StepRecord]) -
         )
     words += "."
     figures: list[tuple[str, Spec, str]] = [
-        ("loss", loss_chart(epochs), "Mean cross-entropy of each epoch."),
-        ("accuracy", accuracy_chart(epochs), "Share of images that are right, each epoch."),
+        ("loss", loss_chart(epochs), "Mean cross-entropy of each epoch"),
+        ("accuracy", accuracy_chart(epochs), "Share of images that are right, each epoch"),
     ]
     if steps:
-        figures.append(("rate", rate_chart(steps), "Learning rate, step by step."))
+        figures.append(("rate", rate_chart(steps), "Learning rate, step by step"))
+    key = [": ", el("span.key.quiet", "training")]
+    if any(epoch.val_loss is not None for epoch in epochs):
+        key += [", ", el("span.key", "validation")]
     numbers = table(
         ["epoch", "train loss", "train acc.", "val. loss", "val. acc.", "images / s"],
         [
@@ -73,7 +76,11 @@ def curves_section(epochs: Sequence[EpochRecord], steps: Sequence[StepRecord]) -
             el(
                 "div.figures",
                 *(
-                    el("figure", chart(f"chart-{name}", spec, told), el("figcaption", told))
+                    el(
+                        "figure",
+                        chart(f"chart-{name}", spec, told),
+                        el("figcaption", told, *([] if name == "rate" else key), "."),
+                    )
                     for name, spec, told in figures
                 ),
             ),

@@ -36,7 +36,7 @@ def verdict(given: ReportInput) -> Html:
         f"correctly: {percent(evaluation.accuracy)}, with a 95 % interval from {percent(low)} to "
         f"{percent(high)}. Always naming the commonest class would give "
         f"{percent(commonest_share(evaluation))}. Its confidence is off by "
-        f"{percent(evaluation.ece)} on average. It has {count(given.trace.totals.params)} "
+        f"{evaluation.ece * 100:.1f} points on average. It has {count(given.trace.totals.params)} "
         f"parameters and spends {short(given.trace.totals.macs)} multiply-accumulates on an image "
         f"of {size((height, width, channels))}. It was trained on {trained_on} images of ",
         el("em", data.name),

@@ -1,13 +1,11 @@
-"""The filters of the first convolution, and whether they show anything that was learned.
+"""The filters of the first convolution that show something that was learned.
 
-A wall of random weights looks like a wall of filters.  So two things are shown.  The weights as
-they are: withheld where most of them is still the random start, or where they are arranged in
-space no better than the same weights shuffled.  And what training added to them, the part that
-is at right angles to the start: withheld where it has no order, or where the network hardly
-notices when it is taken away.
+A wall of random weights looks like a wall of filters.  So a filter of which more than half is still
+its random start is left out, and counted.  Of those that are left, two things are asked: are their
+weights arranged in space any better than the same weights shuffled, and does the network notice
+when what training added to them is taken away?
 
-Comes in: a Subject.  Goes out: Evidence ``filters`` and ``filters.learned``, each with ``weights``
-(filters, channels, kh, kw).
+Comes in: a Subject.  Goes out: Evidence ``filters`` with ``weights`` (drawn, channels, kh, kw).
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from striate.runs import evaluating
 from striate.seeing.passing import submodules
 from striate.seeing.subject import Subject
 
+TITLE = "First-layer filters"
 SHUFFLES = 999
 MOST_START = 0.5
 MOST_CHANCE = 0.01
@@ -33,67 +32,63 @@ LEAST_EFFECT = 0.1
 Weights = NDArray[np.float64]
 
 
-def filters(subject: Subject) -> list[Evidence]:
-    """The first convolution's weights, and what training added to them, each with its checks."""
+def filters(subject: Subject) -> Evidence:
+    """The first convolution's filters that have moved, with their checks.
+
+    Facts: ``path``, ``total`` filters, ``drawn`` (their numbers), ``left_out`` and ``limit``.
+    """
     path = first_convolution(subject.module)
     if path is None:
         return _none("This network has no convolution, so there are no filters to show.")
     weights, start = (_weights(net, path) for net in (subject.module, subject.start))
     if weights.shape[2:] == (1, 1):
         return _none(f"The first convolution ({path}) is 1×1: its filters have no picture.")
-    added = learned(weights, start)
-    share = share_of_start(weights, start)
-    effect = _effect(subject, path, weights - added)
-    return [
-        Evidence(
-            name="filters",
-            title="The filters as they are",
-            arrays={"weights": weights.astype(np.float32)},
-            facts={"path": path},
-            checks=(
-                Check(
-                    name="share of the start",
-                    claim="Share of the filters that is still their random start "
-                    "(squared cosine, mean over filters)",
-                    value=share,
-                    limit=MOST_START,
-                    passed=share <= MOST_START,
-                ),
-                _order_check(weights),
+    shares = shares_of_start(weights, start)
+    drawn = np.flatnonzero(shares <= MOST_START)
+    moved = len(drawn) > 0
+    share = float(shares[drawn].max() if moved else shares.min())
+    chance = chance_of_order(weights[drawn]) if moved else 1.0
+    effect = _effect(subject, path, drawn, weights, start) if moved else 0.0
+    return Evidence(
+        name="filters",
+        title=TITLE,
+        arrays={"weights": weights[drawn].astype(np.float32)},
+        facts={
+            "path": path,
+            "total": len(weights),
+            "drawn": [int(index) for index in drawn],
+            "left_out": len(weights) - len(drawn),
+            "limit": MOST_START,
+        },
+        checks=(
+            Check(
+                name="share of the start",
+                claim=f"{'Greatest' if moved else 'Least'} share of any filter "
+                f"{'drawn here ' if moved else ''}that is still its random start",
+                value=share,
+                limit=MOST_START,
+                passed=moved,
+            ),
+            Check(
+                name="chance of such order",
+                claim=f"Share of {SHUFFLES} shuffles of their weights that are as ordered in space",
+                value=chance,
+                limit=MOST_CHANCE,
+                passed=chance <= MOST_CHANCE,
+            ),
+            Check(
+                name="effect",
+                claim="Relative change of the logits when what training added to them is taken out",
+                value=effect,
+                limit=LEAST_EFFECT,
+                passed=effect >= LEAST_EFFECT,
             ),
         ),
-        Evidence(
-            name="filters.learned",
-            title="What training added to them",
-            arrays={"weights": added.astype(np.float32)},
-            facts={"path": path},
-            checks=(
-                Check(
-                    name="effect",
-                    claim="Relative change of the logits when it is taken out of the network",
-                    value=effect,
-                    limit=LEAST_EFFECT,
-                    passed=effect >= LEAST_EFFECT,
-                ),
-                _order_check(added),
-            ),
-        ),
-    ]
-
-
-def _none(why: str) -> list[Evidence]:
-    return [Evidence(name="filters", title="First-layer filters", inapplicable=why)]
-
-
-def _order_check(weights: Weights) -> Check:
-    chance = chance_of_order(weights)
-    return Check(
-        name="chance of such order",
-        claim=f"Share of {SHUFFLES} shuffles of its weights that are as ordered in space",
-        value=chance,
-        limit=MOST_CHANCE,
-        passed=chance <= MOST_CHANCE,
     )
+
+
+def _none(why: str) -> Evidence:
+    return Evidence(name="filters", title=TITLE, inapplicable=why)
 
 
 def first_convolution(module: nn.Module) -> str | None:
@@ -102,32 +97,35 @@ def first_convolution(module: nn.Module) -> str | None:
     return next((path for path in parts if isinstance(parts[path], nn.Conv2d)), None)
 
 
-def share_of_start(weights: Weights, start: Weights) -> float:
-    """Mean over filters of cos² between a filter and its start: 1 untouched, 0 nothing left.
+def shares_of_start(weights: Weights, start: Weights) -> NDArray[np.float64]:
+    """For each filter cos² of the angle to its start: 1 untouched, 0 nothing left.
 
-    It is the share of a filter's energy that lies along its start.  A filter of zeros counts as
+    It is the share of the filter's energy that lies along its start.  A filter of zeros counts as
     nothing left, unless it started so.
     """
     now, then = (array.reshape(len(array), -1) for array in (weights, start))
     dots = (now * then).sum(axis=1) ** 2
     energies = (now**2).sum(axis=1) * (then**2).sum(axis=1)
     untouched = (now == then).all(axis=1)
-    shares = np.divide(dots, energies, out=untouched.astype(np.float64), where=energies > 0)
-    return float(shares.mean())
+    return np.divide(dots, energies, out=untouched.astype(np.float64), where=energies > 0)
 
 
-def learned(weights: Weights, start: Weights) -> Weights:
-    """Each filter without its projection on its start: what no scaling of the start explains."""
+def along_start(weights: Weights, start: Weights) -> Weights:
+    """Each filter's projection on its start: what scaling the start explains."""
     now, then = (array.reshape(len(array), -1) for array in (weights, start))
     energy = (then**2).sum(axis=1, keepdims=True)
     dots = (now * then).sum(axis=1, keepdims=True)
     scale = np.divide(dots, energy, out=np.zeros_like(dots), where=energy > 0)
-    return (now - scale * then).reshape(weights.shape)
+    return (scale * then).reshape(weights.shape)
 
 
-def _effect(subject: Subject, path: str, without: Weights) -> float:
+def _effect(
+    subject: Subject, path: str, drawn: NDArray[np.int64], weights: Weights, start: Weights
+) -> float:
     """‖logits without − logits‖ / ‖logits − their mean over classes‖, over the looked-at images."""
-    inputs = subject.inputs(np.arange(min(subject.options.images, len(subject.said))))
+    inputs = subject.inputs(subject.looked_at)
+    without = weights.copy()
+    without[drawn] = along_start(weights[drawn], start[drawn])
     module, other = subject.module, deepcopy(subject.module)
     parameter = other.get_parameter(f"{path}.weight")
     parameter.data = torch.as_tensor(without).to(parameter)
@@ -154,8 +152,7 @@ def chance_of_order(weights: Weights) -> float:
     found = np.empty(SHUFFLES + 1)
     found[0] = _neighbours(scaled)
     for shuffle in range(SHUFFLES):
-        draws = keyed.uniform(0, "filters.shuffle", shuffle, rows, numbers)
-        places = draws.argsort(axis=1)
+        places = keyed.bits(0, "filters.shuffle", shuffle, rows, numbers).argsort(axis=1)
         mixed = np.take_along_axis(flat, places[:, None, :], axis=2)
         found[1 + shuffle] = _neighbours(mixed.reshape(scaled.shape))
     away = np.abs(found - found[1:].mean())

@@ -66,4 +66,4 @@ def look(
         setting=setting,
         options=options or LookOptions(),
     )
-    return [*filters(subject), *maps(subject), errors(subject)]
+    return [filters(subject), *maps(subject), errors(subject)]

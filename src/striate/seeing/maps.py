@@ -1,16 +1,17 @@
 """Feature maps of one image after each stage, and whether they may be believed.
 
-A random network draws maps of an image too, and they look like something.  Two measurements stand
-behind each stage's picture.  What is drawn must be what the network uses: carried on through the
-rest of the network, while another image enters at the front, the maps must give this image's
-logits.  And it must have come with training: each channel is compared with what the same channel
-drew before training.
+A random network draws maps of an image too, and they look like something.  So a channel that draws
+mostly what the same channel drew before training is left out, and counted.  And what is drawn must
+be what the network uses: carried on through the rest of the network, while another image enters at
+the front, the maps must give this image's logits.
 
 Comes in: a Subject.  Goes out: one Evidence for each stage, ``maps.<path>``, with ``maps``
 (drawn, h, w) and the ``image`` (C, H, W) they are of.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from striate.building import Network
 from striate.records import Check, Evidence
 from striate.runs import evaluating
 from striate.seeing.passing import estimated_norms, replacing, submodules, watch
-from striate.seeing.subject import Subject
+from striate.seeing.subject import LookOptions, Subject
 
 MOST_LOST = 1e-4
 MOST_START = 0.5
@@ -42,59 +43,90 @@ def maps(subject: Subject) -> list[Evidence]:
                     "so there are no feature maps to show.",
                 )
             ]
-        many = subject.inputs(np.arange(min(subject.options.images, len(subject.said))))
+        many = subject.inputs(subject.looked_at)
         logits, own = watch(subject.module, paths, lambda: subject.logits(subject.module, inputs))
         trained, start = (
             _estimated(subject, net, paths, many) for net in (subject.module, subject.start)
         )
         other = subject.inputs(np.array([_another(subject, index)], np.int64))
-        found: list[Evidence] = []
-        for path in paths:
-            drawn = _liveliest(own[path][0], subject.options.channels)
-            lost = _lost(subject, path, own[path], logits, other)
-            share = share_of_start(trained[path][:, drawn], start[path][:, drawn])
-            planes = own[path][0].cpu().numpy()
-            found.append(
-                Evidence(
-                    name=f"maps.{path}",
-                    title=_title(path),
-                    arrays={
-                        "maps": planes[drawn],
-                        "image": subject.images.pixels(one)[0],
-                    },
-                    facts={
-                        "index": index,
-                        "split": subject.images.name,
-                        "label": subject.preprocessing.classes[int(subject.images.labels[index])],
-                        "predicted": subject.preprocessing.classes[int(subject.said[index])],
-                        "confidence": float(subject.confidence[index]),
-                        "chosen": chosen,
-                        "path": path,
-                        "channels": len(planes),
-                        "drawn": drawn,
-                        "silent": int((planes == 0).all(axis=(1, 2)).sum()),
-                    },
-                    checks=(
-                        Check(
-                            name="lost on the way",
-                            claim="Of the difference between two images' logits, the share that "
-                            "does not pass through these maps",
-                            value=lost,
-                            limit=MOST_LOST,
-                            passed=lost <= MOST_LOST,
-                        ),
-                        Check(
-                            name="share of the start",
-                            claim="Share of what these channels draw that they drew before "
-                            f"training (squared correlation over {len(many)} images)",
-                            value=share,
-                            limit=MOST_START,
-                            passed=share <= MOST_START,
-                        ),
-                    ),
-                )
+        facts = {
+            "index": index,
+            "split": subject.images.name,
+            "label": subject.preprocessing.classes[int(subject.images.labels[index])],
+            "predicted": subject.preprocessing.classes[int(subject.said[index])],
+            "confidence": float(subject.confidence[index]),
+            "chosen": chosen,
+        }
+        image = subject.images.pixels(one)[0]
+        return [
+            _stage(
+                path,
+                own[path][0].cpu().numpy(),
+                shares_of_start(trained[path], start[path]),
+                _lost(subject, path, own[path], logits, other),
+                image=image,
+                facts=facts,
+                options=subject.options,
             )
-    return found
+            for path in paths
+        ]
+
+
+def _stage(
+    path: str,
+    planes: NDArray[np.float32],
+    shares: NDArray[np.float64],
+    lost: float,
+    *,
+    image: NDArray[Any],
+    facts: dict[str, Any],
+    options: LookOptions,
+) -> Evidence:
+    """One stage's piece: ``planes`` (C, h, w) of the image, ``shares`` (C,) of the start.
+
+    Facts, besides those of the image: ``path``, ``channels``, ``drawn`` (their numbers),
+    ``left_out`` (channels above ``limit``) and ``silent`` (channels that are 0 everywhere).
+    """
+    spread = planes.var(axis=(1, 2), dtype=np.float64)
+    changed = np.flatnonzero((shares <= MOST_START) & (spread > 0))
+    drawn = np.sort(changed[np.argsort(-spread[changed], kind="stable")][: options.channels])
+    moved = len(drawn) > 0
+    share = float(shares[drawn].max() if moved else shares.min())
+    return Evidence(
+        name=f"maps.{path}",
+        title=_title(path),
+        arrays={"maps": planes[drawn], "image": image},
+        facts={
+            **facts,
+            "path": path,
+            "channels": len(planes),
+            "drawn": [int(channel) for channel in drawn],
+            "left_out": int((shares > MOST_START).sum()),
+            "limit": MOST_START,
+            "silent": int((planes == 0).all(axis=(1, 2)).sum()),
+        },
+        checks=(
+            Check(
+                name="lost on the way",
+                claim="Share of the difference between two images' logits that does not pass "
+                "through these maps",
+                value=lost,
+                limit=MOST_LOST,
+                passed=lost <= MOST_LOST,
+            ),
+            Check(
+                name="share of the start",
+                claim=("Greatest share of what any channel here draws" if moved else _LEAST)
+                + " that it drew before training",
+                value=share,
+                limit=MOST_START,
+                passed=moved,
+            ),
+        ),
+    )
+
+
+_LEAST = "Least share of what any channel draws"
 
 
 def _example(subject: Subject) -> tuple[int, str]:
@@ -154,12 +186,6 @@ def _title(path: str) -> str:
     return f"After stage {int(number) + 1}" if head == "stages" else f"After {path}"
 
 
-def _liveliest(planes: Tensor, most: int) -> list[int]:
-    """The channels (of (C, h, w)) that vary most over the image, in the order of their numbers."""
-    spread = planes.double().var(dim=(1, 2), correction=0).cpu().numpy()
-    return sorted(int(channel) for channel in np.argsort(-spread, kind="stable")[:most])
-
-
 def _lost(subject: Subject, path: str, own: Tensor, logits: Tensor, other: Tensor) -> float:
     """‖carried − logits‖ / ‖other's − logits‖: 0 when the maps carry all, 1 when nothing.
 
@@ -174,11 +200,11 @@ def _lost(subject: Subject, path: str, own: Tensor, logits: Tensor, other: Tenso
     return gap / apart if apart > 0 else float("nan")
 
 
-def share_of_start(trained: Tensor, start: Tensor) -> float:
-    """Mean over channels of the squared correlation between (n, C, h, w) and (n, C, h, w).
+def shares_of_start(trained: Tensor, start: Tensor) -> NDArray[np.float64]:
+    """For each channel the squared correlation between (n, C, h, w) and (n, C, h, w).
 
     Correlation forgets scale and offset, as the norm behind a convolution does.  A channel that is
-    constant in either has nothing in common with the other.
+    constant in either has nothing in common with the other, unless both are constant.
     """
     pairs = [
         tensor.double().transpose(0, 1).flatten(1).cpu().numpy() for tensor in (trained, start)
@@ -186,5 +212,5 @@ def share_of_start(trained: Tensor, start: Tensor) -> float:
     now, then = (rows - rows.mean(axis=1, keepdims=True) for rows in pairs)
     energies: NDArray[np.float64] = (now**2).sum(axis=1) * (then**2).sum(axis=1)
     dots = (now * then).sum(axis=1) ** 2
-    shares = np.divide(dots, energies, out=np.zeros_like(dots), where=energies > 0)
-    return float(shares.mean())
+    idle = ((now == 0).all(axis=1) & (then == 0).all(axis=1)).astype(np.float64)
+    return np.divide(dots, energies, out=idle, where=energies > 0)

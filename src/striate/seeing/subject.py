@@ -65,6 +65,11 @@ class Subject:
         return logits_of(module, inputs, setting, len(self.preprocessing.classes))
 
     @cached_property
+    def looked_at(self) -> NDArray[np.int64]:
+        """The images measurements are taken over: the first, which in order of ids is any."""
+        return np.arange(min(self.options.images, len(self.said)), dtype=np.int64)
+
+    @cached_property
     def said(self) -> NDArray[np.int64]:
         """(N,) the class each image was given."""
         return self.evaluation.probabilities.argmax(axis=1)
