@@ -60,6 +60,15 @@ def test_pa301_is_silent(draw: Draw) -> None:
     assert _codes(d) == []
 
 
+def test_pa301_a_layer_that_is_called_twice_meets_a_norm_each_time(draw: Draw) -> None:
+    for second_norm, fires in ((True, True), (False, False)):
+        d = draw(16, 32, 32)
+        x = d.relu(d.norm(d.conv(d.start, 16, bias=True, path="shared")))
+        x = d.conv(x, 16, bias=True, path="shared")
+        d.head(d.relu(d.norm(x) if second_norm else x))
+        assert _codes(d) == [("PA301", "shared")] * fires
+
+
 def test_na504_two_dense_layers_are_one(draw: Draw) -> None:
     d = draw(3, 8, 8)
     x = d.relu(d.linear(d.flatten(d.start), 64))
@@ -143,6 +152,23 @@ def test_na504_a_flatten_between_convolutions_is_not_looked_through(draw: Draw) 
     x = d.conv(d.start, 16)
     y = d.op("view", d.op("view", x, shape=(1, 16, 1024)), shape=(1, 4, 64, 64))
     d.head(d.relu(d.conv(y, 16)))
+    assert _codes(d) == []
+
+
+def test_na504_an_average_over_channels_is_not_looked_through(draw: Draw) -> None:
+    d = draw(16, 8, 8)
+    x = d.op("mean", d.conv(d.start, 16), shape=(1, 8, 8))
+    d.linear(d.op("flatten", x, shape=(1, 64)), 10)
+    assert _codes(d) == []
+
+
+def test_na504_is_not_about_signals(draw: Draw) -> None:
+    d = draw(3, 8, 8)
+    x = d.op("flatten", d.start, shape=(1, 3, 64))
+    attrs = {"kernel": (3,), "stride": (1,), "groups": 1, "bias": True, "in_channels": 3}
+    for _ in range(2):
+        x = d.op("conv1d", x, shape=(1, 3, 64), attrs=attrs | {"out_channels": 3})
+    d.linear(d.flatten(d.relu(x)), 10)
     assert _codes(d) == []
 
 

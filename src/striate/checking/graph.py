@@ -135,7 +135,7 @@ def pair(layer: Layer, name: str, default: int) -> tuple[int, int]:
         return default, default
     if isinstance(value, int):
         return value, value
-    height, width = value
+    *_, height, width = (1, *value)  # a 1-d kernel is one row
     return int(height), int(width)
 
 

@@ -15,15 +15,17 @@ def sides(values: Sequence[int]) -> str:
 
 
 def count(number: float) -> str:
-    """A number to three figures.
+    """A number to three figures, with the unit close behind it.
 
-    >>> count(950), count(36_864), count(2_359_296), count(4_089_184_256)
-    ('950', '36.9 K', '2.36 M', '4.09 G')
+    >>> [count(n) for n in (0, 942, 4_320, 25_557_032, 999_600, 4_089_184_256)]
+    ['0', '942', '4.32k', '25.6M', '1.00M', '4.09G']
     """
-    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "K")):
-        if number >= limit:
-            return f"{number / (1e3 if letter == 'K' else limit):.3g} {letter}"
-    return f"{number:,.0f}"
+    units = iter(["", "k", "M", "G", "T"])
+    unit = next(units)
+    while number >= 999.5 and unit != "T":
+        number, unit = number / 1000, next(units)
+    digits = 0 if not unit or number >= 99.95 else 1 if number >= 9.995 else 2
+    return f"{number:.{digits}f}{unit}"
 
 
 def percent(share: float) -> str:

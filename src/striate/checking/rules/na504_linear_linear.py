@@ -53,8 +53,8 @@ silent:
   Xception;
 - kernels along one axis each, 1×7 and 7×1.
 
-The price is what one layer in place of the two would save; two 3×3 kernels would make a 5×5,
-which saves nothing, and there the price is the chance that was missed.
+The price is what one layer in place of the two would save. Two 3×3 kernels make one of 5×5, which
+saves nothing: what is lost there is the activation.
 
 ## Limits
 
@@ -81,7 +81,6 @@ from striate.checking.graph import (
     channels,
     groups,
     is_map,
-    is_weighted,
     kernel,
     pair,
 )
@@ -93,6 +92,7 @@ CODE = "NA504"
 NAME = "linear-linear"
 SEVERITY: Severity = "warning"
 
+LINEAR = DENSE | {"conv2d"}
 AFFINE = SAME | {"batch_norm"}
 AVERAGES = frozenset({"avg_pool2d", "adaptive_avg_pool2d", "mean"})
 FLATTENS = frozenset({"flatten", "view", "reshape", "squeeze"})
@@ -128,17 +128,25 @@ def find(trace: Trace) -> Iterator[Spot]:
 
 def _linear_before(graph: Graph, layer: Layer) -> Layer | None:
     """The linear operation whose output reaches ``layer`` alone, and changed by nothing but it."""
-    if not is_weighted(layer):
+    if layer.op not in LINEAR:
         return None
     through = AFFINE | AVERAGES | (FLATTENS if layer.op in DENSE else SAME)
     here = graph.source(layer)
     while here is not None and graph.only_user(here) is not None:
-        if is_weighted(here):
-            return here if graph.sees_image(here) and here.attrs else None
-        if here.op not in through:
+        if here.op in LINEAR:
+            return here
+        if here.op not in through or not _keeps_channels(graph, here):
             return None
         here = graph.source(here)
     return None
+
+
+def _keeps_channels(graph: Graph, layer: Layer) -> bool:
+    """An average over the channels themselves is another kind of map."""
+    source = graph.source(layer)
+    if source is None or layer.op not in AVERAGES:
+        return source is not None
+    return layer.shape[:2] == source.shape[:2]
 
 
 def _is_factorised(first: Layer, second: Layer) -> bool:

@@ -41,7 +41,8 @@ image = (3, 32, 32)
 ## How it is measured
 
 The only reader of the layer's output is a norm that takes one mean per channel: batch norm,
-instance norm, or group norm with a group for each channel. The price is one parameter for each
+instance norm, or group norm with a group for each channel. A module that is called several times
+must meet one each time. The price is one parameter for each
 output channel.
 
 ## Limits
@@ -73,11 +74,13 @@ SEVERITY: Severity = "info"
 def find(trace: Trace) -> Iterator[Spot]:
     """Layers whose bias the next norm subtracts again."""
     graph = Graph(trace)
+    calls: dict[str, list[tuple[Layer, Layer | None]]] = {}
     for layer in trace:
-        if not is_weighted(layer) or not layer.attrs.get("bias"):
-            continue
-        norm = _only_reader(graph, layer)
-        if norm is None or not _centres_each_channel(norm):
+        if is_weighted(layer) and layer.attrs.get("bias"):
+            calls.setdefault(layer.path, []).append((layer, _centring_norm(graph, layer)))
+    for met in calls.values():
+        layer, norm = met[0]
+        if norm is None or any(other is None for _, other in met):
             continue
         biases = channels(layer)[1]
         yield Spot(
@@ -92,11 +95,12 @@ def find(trace: Trace) -> Iterator[Spot]:
         )
 
 
-def _only_reader(graph: Graph, layer: Layer) -> Layer | None:
+def _centring_norm(graph: Graph, layer: Layer) -> Layer | None:
+    """The norm that alone reads its output and takes a mean for each channel, or None."""
     user = graph.only_user(layer)
     while user is not None and user.op in SAME:
         user = graph.only_user(user)
-    return user
+    return user if user is not None and _centres_each_channel(user) else None
 
 
 def _centres_each_channel(norm: Layer) -> bool:
