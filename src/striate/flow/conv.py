@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.errors import ImageError, InputError, OutputError
+from striate.errors import InputError, OutputError
 from striate.seeing.grey import Grey, to_grey
 from striate.seeing.kernels import Kernel, read_kernel
 from striate.seeing.mechanics import Mechanics, convolve, example_image
@@ -41,7 +41,7 @@ def conv(
     The PNG goes to ``out``, by default ``NAME.KERNEL.png`` beside the image.
     """
     found = read_kernel(kernel)
-    pixels = example_image() if image is None else read_pixels(image)
+    pixels = example_image() if image is None else _pixels(image)
     result = convolve(
         pixels,
         found.weights,
@@ -66,19 +66,11 @@ def conv(
     return ConvResult(mechanics=result, kernel=found, picture=out, grey=grey)
 
 
-def read_pixels(path: Path) -> NDArray[np.integer[Any]]:
+def _pixels(path: Path) -> NDArray[np.integer[Any]]:
     """An image file's own values, (C, H, W), by the same rules as every data set."""
-    from striate.data.images.bad import BadImage
-    from striate.data.images.decode import choose_decoder, decode
+    from striate.data import read_original  # loads torch, which the example does without
 
-    try:
-        return decode(path.read_bytes(), choose_decoder("auto"))
-    except BadImage as bad:
-        raise ImageError(f"{path} {bad}; give an image file") from bad
-    except OSError as error:
-        raise ImageError(
-            f"{path}: cannot be read ({error.strerror}); name an image file"
-        ) from error
+    return read_original(path)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
