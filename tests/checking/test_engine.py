@@ -14,7 +14,7 @@ import pytest
 import striate.checking.engine as engine
 from striate.checking import Rule, Spot, check, explain, rules
 from striate.errors import InputError
-from striate.records import Finding, Severity, Trace
+from striate.records import Failure, Finding, Severity, Trace
 
 Draw = Callable[..., Any]
 
@@ -103,6 +103,13 @@ def test_silence_is_a_matter_of_the_network_not_of_the_options(
     assert [finding.code for finding in check(trace)] == ["AA1"]
     assert check(trace, ignore=["AA1"]) == []
     assert check(trace, select=["AA2"]) == []
+
+
+def test_a_network_that_cannot_run_is_not_judged_by_who_reads_what(draw: Draw) -> None:
+    """What would have been read behind the failure is not in the trace."""
+    whole = _faulty(draw)
+    failure = Failure(path="head", op="linear", shapes=(), message="no")
+    assert _places(check(replace(whole, complete=False, failure=failure))) == [("head", "SH100")]
 
 
 def test_every_rule_is_a_file_named_after_it() -> None:

@@ -119,7 +119,7 @@ from striate.records import Field, Layer, Price, Severity, Trace
 CODE = "FL201"
 NAME = "unproductive-layer"
 SEVERITY: Severity = "warning"
-SILENT_IF = ("SH101",)
+SILENT_IF = ("SH100", "SH101", "RE401")
 
 WORTH_A_WORD = 0.01
 

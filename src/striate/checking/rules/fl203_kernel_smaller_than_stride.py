@@ -78,6 +78,7 @@ from striate.records import Layer, Price, Severity, Trace
 CODE = "FL203"
 NAME = "kernel-smaller-than-stride"
 SEVERITY: Severity = "warning"
+SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
 MAKERS = frozenset({"input", "conv2d", "conv_transpose2d", "mul"}) | POOLS | JOINS
 """What makes a map; not what only pads, crops or moves one, for the rest may be read elsewhere."""

@@ -91,6 +91,7 @@ from striate.records import Layer, Price, Severity, Trace
 CODE = "NA504"
 NAME = "linear-linear"
 SEVERITY: Severity = "warning"
+SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
 LINEAR = DENSE | {"conv2d"}
 AFFINE = SAME | {"batch_norm"}

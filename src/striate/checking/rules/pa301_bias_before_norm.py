@@ -42,8 +42,7 @@ image = (3, 32, 32)
 
 The only reader of the layer's output is a norm that takes one mean per channel: batch norm,
 instance norm, or group norm with a group for each channel. A module that is called several times
-must meet one each time. The price is one parameter for each
-output channel.
+must meet one each time. The price is one parameter for each output channel.
 
 ## Limits
 
@@ -69,6 +68,7 @@ from striate.records import Layer, Price, Severity, Trace
 CODE = "PA301"
 NAME = "bias-before-norm"
 SEVERITY: Severity = "info"
+SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
 
 def find(trace: Trace) -> Iterator[Spot]:

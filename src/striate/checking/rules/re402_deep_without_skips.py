@@ -2,7 +2,8 @@
 
 ## What it finds
 
-32 or more weight layers (convolutions and dense layers) in a row that no other path leads around.
+32 or more weight layers (convolutions and dense layers) in one row, where nothing from further up
+joins in between.
 
 ## Why it is bad
 
@@ -87,7 +88,8 @@ that trains well has 28 weight layers (MobileNet v1, 70.6 % on ImageNet).
 ## Limits
 
 Two parallel branches of equal depth count as a way around each other, although neither is a short
-one. Without normalisation, networks of half this depth are already hard to train.
+one. One skip around the whole row (as in networks that restore images) does not shorten the row.
+Without normalisation, networks of half this depth are already hard to train.
 
 ## References
 
@@ -122,7 +124,7 @@ def find(trace: Trace) -> Iterator[Spot]:
         at=first,
         message=(
             f"{len(run)} weight layers follow one another from here to {place(last.path)} with no "
-            f"skip around any of them; plain networks get worse with depth from about "
+            f"skip in between; plain networks get worse with depth from about "
             f"{SHALLOWEST_HARM} on."
         ),
         measured={"depth": len(run), "from": first.path, "to": last.path},
