@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-
-@pytest.fixture
-def record(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(root / "bench")
-    import record
-
-    return record
+from common import hardware
+from record import Record, read_records
 
 
 @pytest.fixture
@@ -43,10 +38,8 @@ def plain() -> dict[str, Any]:
     }
 
 
-def test_means_errors_and_claims_come_from_the_rows(
-    record: ModuleType, plain: dict[str, Any]
-) -> None:
-    coins = record.Record.model_validate(plain)
+def test_means_errors_and_claims_come_from_the_rows(plain: dict[str, Any]) -> None:
+    coins = Record.model_validate(plain)
     assert coins.mean("heads") == 0.75
     assert coins.standard_error("heads") == 0.25
     assert coins.claims[0].holds(0.7)
@@ -66,11 +59,11 @@ def test_means_errors_and_claims_come_from_the_rows(
     ],
 )
 def test_a_wrong_record_is_refused(
-    record: ModuleType, plain: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str
+    plain: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str
 ) -> None:
     (tmp_path / "coins.json").write_text(json.dumps({**plain, key: value}))
     with pytest.raises(ValueError, match=message) as caught:
-        record.read_records(tmp_path)
+        read_records(tmp_path)
     assert str(caught.value).startswith("coins.json: ")
 
 
@@ -85,13 +78,9 @@ def test_the_page_is_what_the_records_say(root: Path) -> None:
 
 
 def test_the_machine_is_described_without_its_name(
-    root: Path, record: ModuleType, monkeypatch: pytest.MonkeyPatch
+    root: Path,
 ) -> None:
-    import common
-
-    machine = common.hardware()
+    machine = hardware()
     assert machine.cores >= 1
     assert machine.memory_gib > 0
-    import platform
-
     assert platform.node() not in machine.model_dump_json()

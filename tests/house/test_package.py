@@ -24,7 +24,7 @@ NAMES = {
     "vl_convert": "vl-convert-python",
 }
 # What a program of the house imports from its own folder.
-OWN = {"striate", "record", "common", "_generated"}
+OWN = {"striate", "record", "common", "_generated", "_pages"}
 
 
 def test_the_changelog_begins_with_this_version(root: Path) -> None:
