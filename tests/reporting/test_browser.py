@@ -157,7 +157,16 @@ def test_charts_answer_the_pointer_and_frames_the_keyboard(browser: Any, folder:
         seen.page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
         tip = seen.page.locator("#vg-tooltip-element.visible")
         tip.wait_for(timeout=5000)
-        assert "epoch" in tip.inner_text()
+        words = tip.inner_text()
+        assert "epoch" in words
+        assert "validation loss" in words
+        assert "undefined" not in words
+        for name, says in (("class-accuracy", "right"), ("reliability", "confidence")):
+            point = seen.page.locator(f"#{name} .mark-symbol path").first
+            point.scroll_into_view_if_needed()
+            point.hover()
+            seen.page.locator(f"#vg-tooltip-element.visible:has-text('{says}')").wait_for()
+            assert "undefined" not in tip.inner_text()
         reached = seen.page.evaluate(
             "[...document.querySelectorAll('.scroll, pre, summary, a')].every(e => e.tabIndex >= 0)"
         )

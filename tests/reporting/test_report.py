@@ -99,7 +99,7 @@ def test_everything_asked_for_is_there(page: Page) -> None:
         "16 of 24 filters of 3×3 pixels",
         "8 filters are left out, being more than 50 % the random weights they started with.",
         "15 channels are left out, more than 50 % of which was drawn before training already.",
-        "Image 17 of the test split: class 3, taken for class 3 with 98.1 %",
+        "Image 17 of the test split: class 3, called class 3 with 98.1 %",
         "3 channels are 0 everywhere",
         "10 grey images were repeated over three channels.",
         "striate fit ../data/cifar --image 3x32x32 --epochs 12",

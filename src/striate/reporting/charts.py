@@ -25,62 +25,64 @@ Row = dict[str, Any]
 
 def loss_chart(epochs: Sequence[EpochRecord]) -> Spec:
     """Training and validation loss by epoch."""
-    return _curves(
-        [(e.epoch, "training", e.train_loss) for e in epochs]
-        + [(e.epoch, "validation", e.val_loss) for e in epochs if e.val_loss is not None],
-        title="loss (nats)",
-        form=".3f",
-    )
+    points = [(e.epoch, e.train_loss, e.val_loss) for e in epochs]
+    return _curves(points, title="loss (nats)", form=".3f")
 
 
 def accuracy_chart(epochs: Sequence[EpochRecord]) -> Spec:
     """Training and validation accuracy by epoch."""
-    return _curves(
-        [(e.epoch, "training", e.train_accuracy) for e in epochs]
-        + [(e.epoch, "validation", e.val_accuracy) for e in epochs if e.val_accuracy is not None],
-        title="accuracy",
-        form=".1%",
-    )
+    points = [(e.epoch, e.train_accuracy, e.val_accuracy) for e in epochs]
+    return _curves(points, title="accuracy", form=".1%")
 
 
-def _curves(points: list[tuple[int, str, float]], *, title: str, form: str) -> Spec:
-    """A thin grey line for training and a bold one for validation, as the caption says."""
-    rows: list[Row] = [{"epoch": e, "split": split, "value": value} for e, split, value in points]
+def _curves(points: list[tuple[int, float, float | None]], *, title: str, form: str) -> Spec:
+    """A thin grey line for training and a bold one for validation, as the caption says.
+
+    The pointer reads off the nearest epoch.
+    """
+    rows: list[Row] = [
+        {"epoch": epoch, "training": training}
+        | ({} if validation is None else {"validation": validation})
+        for epoch, training, validation in points
+    ]
+    splits = ["training", "validation"] if "validation" in rows[-1] else ["training"]
     x = alt.X(
         "epoch:Q",
         title="epoch",
-        axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+        axis=alt.Axis(values=_ticks([row["epoch"] for row in rows]), format="d", grid=False),
         scale=alt.Scale(nice=False, zero=False),
     )
-    y = alt.Y(
-        "value:Q",
-        title=title,
-        scale=alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(format="%" if "%" in form else "~g"),
-    )
-    colour = alt.Color(
-        "split:N",
-        legend=None,
-        scale=alt.Scale(domain=["training", "validation"], range=[MUTED, ACCENT]),
-    )
-    tip = [
-        alt.Tooltip("split:N"),
-        alt.Tooltip("epoch:Q", format="d"),
-        alt.Tooltip("value:Q", title=title, format=form),
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y, color=colour)
+    axis = alt.Axis(format="%" if "%" in form else "~g")
+    scale = alt.Scale(zero=False, nice=True)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x)
     near = alt.selection_point(
-        name="near", nearest=True, on="pointerover", fields=["epoch"], empty=False
+        name="near", nearest=True, on="pointerover", encodings=["x"], empty=False
     )
-    points_at = base.mark_point(filled=True, size=40).encode(
-        opacity=alt.condition(near, alt.value(1), alt.value(1 if len(rows) <= 2 else 0)),
-        tooltip=tip,
+    layers: list[alt.Chart] = []
+    for split in splits:
+        colour, wide = (MUTED, 1.5) if split == "training" else (ACCENT, 2.5)
+        y = alt.Y(f"{split}:Q", title=title, scale=scale, axis=axis)
+        layers.append(base.mark_line(strokeWidth=wide, color=colour).encode(y=y))
+        layers.append(
+            base.mark_point(filled=True, opacity=1, color=colour).encode(
+                y=y, size=alt.condition(near, alt.value(50), alt.value(50 if len(rows) < 2 else 0))
+            )
+        )
+    read = base.mark_rule(color=MUTED).encode(
+        opacity=alt.condition(near, alt.value(0.5), alt.value(0)),
+        tooltip=[
+            alt.Tooltip("epoch:Q", format="d"),
+            *(alt.Tooltip(f"{split}:Q", title=f"{split} {title}", format=form) for split in splits),
+        ],
     )
-    lines = [
-        base.transform_filter(f"datum.split == '{split}'").mark_line(strokeWidth=wide)
-        for split, wide in (("training", 1.5), ("validation", 2.5))
-    ]
-    return _finished(alt.layer(*lines, points_at.add_params(near)), height=200)
+    return _finished(alt.layer(read.add_params(near), *layers), height=200)
+
+
+def _ticks(numbers: Sequence[int]) -> list[int]:
+    """Whole numbers for an axis, at most seven of them, evenly spaced, the last one among them."""
+    first, last = min(numbers), max(numbers)
+    step = max(1, -(-(last - first) // 6))
+    return list(range(last, first - 1, -step))[::-1]
 
 
 def rate_chart(steps: Sequence[StepRecord]) -> Spec:

@@ -93,7 +93,7 @@ def _looked_at(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
     facts = piece.facts
     pixels = photo(piece.arrays["image"], pixel_range)
     words = (
-        f"Image {facts['index']} of the {facts['split']} split: {facts['label']}, taken for "
+        f"Image {facts['index']} of the {facts['split']} split: {facts['label']}, called "
         f"{facts['predicted']} with {percent(float(facts['confidence']))}. {facts['chosen']}"
     )
     return el(

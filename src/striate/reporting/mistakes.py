@@ -79,6 +79,8 @@ def _matrix(evaluation: Evaluation) -> Html:
         *(el("th", el("span", classes[said]), attrs={"scope": "col"}) for said in order),
     )
     size = ".dense" if len(classes) > 20 else ""
+    # Names of a letter or two stand upright, longer ones are turned.
+    size += ".brief" if max(map(len, classes)) <= 2 else ""
     matrix = el(f"table.confusion{size}", el("thead", head), el("tbody", *rows))
     told = (
         "Rows are the true class, columns what the network said; shading is the share of the row."

@@ -56,7 +56,7 @@ def strip(trace: Trace, pixels: NDArray[np.uint8]) -> Html:
 
 def _part(part: Block, trace: Trace, widest: int) -> Html:
     channels, *sides = part.shape
-    shown = size((*sides, channels)) if len(part.shape) == 3 else counted(part.shape[-1], "value")
+    shown = size((*sides, channels)) if len(part.shape) == 3 else counted(channels, "value")
     return el(
         "li.block",
         _slab(part.shape, trace, widest),

@@ -50,9 +50,9 @@ def curves_section(epochs: Sequence[EpochRecord], steps: Sequence[StepRecord]) -
     ]
     if steps:
         figures.append(("rate", rate_chart(steps), "Learning rate, step by step"))
-    key = [": ", el("span.key.quiet", "training")]
+    key = [": ", el("span.line-key.quiet", "training")]
     if any(epoch.val_loss is not None for epoch in epochs):
-        key += [", ", el("span.key", "validation")]
+        key += [", ", el("span.line-key", "validation")]
     numbers = table(
         ["epoch", "train loss", "train acc.", "val. loss", "val. acc.", "images / s"],
         [
