@@ -8,8 +8,9 @@ May import: numpy and ``striate.errors``; never torch.
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
 from striate.records.finding import Finding, Price, Severity
+from striate.records.layer import Failure, Field, Layer
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
-from striate.records.trace import Failure, Field, Layer, Totals, Trace
+from striate.records.trace import Totals, Trace
 
 __all__ = [
     "Check",
