@@ -236,8 +236,8 @@ def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None
         save_checkpoint(folder.paths.checkpoints, state.checkpoint(metrics.length))
     except OutputError as error:
         raise OutputError(
-            f"{error}; the checkpoint before it is whole, and --resume {folder.path} goes on "
-            "from it"
+            f"{error}; once there is room, --resume {folder.path} goes on with what was saved "
+            "before"
         ) from error
 
 
