@@ -49,6 +49,8 @@ def test_nothing_learned_nothing_shown(fresh_case, arch) -> None:
         assert pieces[name].withheld, name
     assert values(pieces["filters"])["share of the start"] == pytest.approx(1)
     assert values(pieces["maps.stages.1"])["share of the start"] == pytest.approx(1)
+    # With no filter left, nothing else was measured, and nothing else is claimed.
+    assert list(values(pieces["filters"])) == ["share of the start"]
     assert pieces["filters"].facts["left_out"] == 12
     assert pieces["maps.stages.1"].facts["left_out"] == 16
 
