@@ -58,7 +58,7 @@ def section(name: str, command: Any, kinds: Mapping[str, Any]) -> str:
     lines = [f"## striate {name}", "", " ".join(said.split()), "", "```text", usage, "```", ""]
     if shown:
         lines += ["```sh", *shown, "```", ""]
-    lines += ["| | | default |", "|---|---|---|"]
+    lines += ["| option | does | default |", "|---|---|---|"]
     lines += [f"| `{p.metavar or p.name.upper()}` | {_help(p)} | |" for p in arguments]
     lines += [f"| {_flags(p, kinds[p.name])} | {_help(p)} | {_default(p)} |" for p in options]
     return "\n".join([*lines, ""])
@@ -77,17 +77,18 @@ def _argument(parameter: Any) -> str:
 
 def _flags(parameter: Any, kind: Any) -> str:
     names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
-    value = parameter.metavar or _value(kind)
-    return f"{names} `{value}`" if value else names
+    value = f"`{parameter.metavar}`" if parameter.metavar else _value(kind)
+    return f"{names} {value}".rstrip()
 
 
 def _value(kind: Any) -> str:
-    """What an option takes, in a word: a literal's choices, ``INTEGER``; nothing for a flag."""
+    """What an option takes: a literal's choices, ``INTEGER``; nothing for a flag."""
     if get_origin(kind) is Literal:
-        return "\\|".join(map(str, get_args(kind)))
+        return ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) in (Union, UnionType):
         return next(_value(part) for part in get_args(kind) if part is not NoneType)
-    return {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}[kind]
+    word = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}[kind]
+    return f"`{word}`" if word else ""
 
 
 def _help(parameter: Any) -> str:
