@@ -5,16 +5,21 @@ new rule appears without an edit of ``mkdocs.yml``.
 
 Pages from the repository's top folder (changelog, contributing, results) link to files there; those
 links are pointed at the pages they have in the site, or unlinked where they have none.
+
+A built page that would load something from elsewhere is a warning, and so a failure.
 """
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from pathlib import Path
 from typing import Any
 
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)([^)\s]+)\)")
+_LOADED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="((?:https?:)?//[^"]+)')
+_LOG = logging.getLogger("mkdocs.hooks")
 _INCLUDED = {
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
@@ -59,3 +64,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
         return f"[{link[1]}]({known[target]})" if target in known else link[1]
 
     return _LINK.sub(put_right, text)
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """Look through the built pages for what they would load."""
+    site = Path(config["site_dir"])
+    for page in sorted(site.rglob("*.html")):
+        for address in _LOADED.findall(page.read_text(encoding="utf-8")):
+            _LOG.warning("%s loads %s", page.relative_to(site), address)
