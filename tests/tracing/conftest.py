@@ -24,6 +24,7 @@ from striate.tracing.fields.report import field_of
 from striate.tracing.run import listen
 
 Index = tuple[int, ...]
+Span = tuple[int, int, int, int, Rank]
 
 
 @dataclass
@@ -84,6 +85,9 @@ def _open_up(module: nn.Module) -> None:
         scale = 0.01 if name.endswith("bias") else 1.0
         values = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
         parameter.data = (values * 0.5 + 0.75) * scale / fan
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_running_stats()
 
 
 def _mean_pool(
@@ -121,12 +125,11 @@ def _compare(
     output: torch.Tensor, pixels: torch.Tensor, reach: Reach, shown: Field | None
 ) -> int:
     """One element, where there is one interior in both axes; how many axes could be compared."""
-    image = tuple(pixels.shape[2:])
-    best: tuple[int, Index, list[tuple[int, int, Rank]], list[bool]] | None = None
+    best: tuple[int, Index, list[Span], list[bool]] | None = None
     for _ in range(40):
         index = tuple(random.randrange(n) for n in output.shape)
         spans = [_span(reach, index, axis) for axis in AXES]
-        inside = [lo >= 0 and hi < image[axis] for axis, (lo, hi, _) in enumerate(spans)]
+        inside = [near <= lo and hi <= far for lo, hi, near, far, _ in spans]
         if best is None or sum(inside) > best[0]:
             best = sum(inside), index, spans, inside
         if all(inside):
@@ -141,14 +144,13 @@ def _compare(
     total = (chosen * torch.rand(chosen.shape, dtype=torch.float64)).sum()
     (gradient,) = torch.autograd.grad(total, pixels, retain_graph=True)
     seen = (gradient != 0).any(1)[0]
-    if any(hi < lo for lo, hi, _ in spans):
+    if any(hi < lo for lo, hi, *_ in spans):
         assert not seen.any(), f"{index} sees pixels, and no tap reaches it"
         return 2
-    compared = 0
+    if not all(inside):
+        return 0
     for axis in AXES:
-        if not inside[axis]:
-            continue
-        lo, hi, rank = spans[axis]
+        lo, hi, _, _, rank = spans[axis]
         places = seen.any(1 - axis).nonzero().flatten()
         found = (int(places[0]), int(places[-1]))
         if rank is Rank.EXACT:
@@ -157,8 +159,7 @@ def _compare(
         else:
             assert rank is Rank.BOUND
             assert lo <= found[0] <= found[1] <= hi, f"axis {axis} of {index}"
-        compared += 1
-    return compared
+    return 2
 
 
 def _is_shown(
@@ -171,14 +172,14 @@ def _is_shown(
     assert first <= span[0] <= span[1] <= last
 
 
-def _span(reach: Reach, index: Index, axis: int) -> tuple[int, int, Rank]:
-    """First and last pixel of one element by the algebra, and how good that is."""
+def _span(reach: Reach, index: Index, axis: int) -> Span:
+    """First and last pixel of one element, those of the interior, and how good that is."""
     los: list[int] = []
     his: list[int] = []
     for term in reach.terms:
         hull = term.hulls[axis]
         if hull.whole:
-            return 0, reach.image[axis] - 1, hull.rank
+            return 0, reach.image[axis] - 1, 0, reach.image[axis] - 1, hull.rank
         lo, hi = hull.lo, hull.hi
         for dim, place in zip(term.dims, index, strict=True):
             for factor in reversed(dim):
@@ -188,4 +189,6 @@ def _span(reach: Reach, index: Index, axis: int) -> tuple[int, int, Rank]:
                 hi += int(line.hi[within]) if isinstance(line, Table) else line * within
         los.append(lo)
         his.append(hi)
-    return min(los), max(his), max(term.hulls[axis].rank for term in reach.terms)
+    near = max(term.hulls[axis].near for term in reach.terms)
+    far = min(term.hulls[axis].far for term in reach.terms)
+    return min(los), max(his), near, far, max(term.hulls[axis].rank for term in reach.terms)

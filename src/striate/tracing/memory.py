@@ -96,7 +96,7 @@ def saved_by(
     Norms and dropout are taken as they are in training, whatever the mode of the module.
     """
     at = _AS_IN_TRAINING.get(name)
-    if at is not None and len(args) > at and args[at] is False:
+    if at is not None and len(args) > at and args[at] is False and _trainable(name, args):
         args = (*args[:at], True, *args[at + 1 :])
     if name == "scaled_dot_product_attention":
         return _attention(args)
@@ -111,6 +111,11 @@ def saved_by(
             _answers.clear()
         _answers[key] = answer
     return answer
+
+
+def _trainable(name: str, args: Sequence[Any]) -> bool:
+    """Batch statistics need more than one value for each channel."""
+    return name != "batch_norm" or args[0].numel() > args[0].shape[1]
 
 
 def _attention(args: Sequence[Any]) -> tuple[Kept, ...]:

@@ -15,7 +15,9 @@ Part = tuple[int, int, int]
 """(first index, step, how many) along one dimension."""
 
 
-def after_write(written: Tensor, seen: Reach | None, other: Tensor, old: Reach | None) -> Reach | None:
+def after_write(
+    written: Tensor, seen: Reach | None, other: Tensor, old: Reach | None
+) -> Reach | None:
     """What ``other`` sees once ``written``, which sees ``seen``, has changed their storage.
 
     ``old``: what ``other`` saw before.
@@ -61,8 +63,15 @@ def part_of(part: Tensor, whole: Tensor) -> list[Part] | None:
         fits = bool(sizes) and bool(stride) and (sizes[0] == 1 or strides[0] % stride == 0)
         step = strides[0] // stride if fits and sizes[0] > 1 else 1
         n = sizes[0] if sizes else 0
-        if fits and starts[d] + step * (n - 1) < whole.shape[d] and not (
-            missing and n != whole.shape[d] and len(sizes) < whole.dim() - d and n > whole.shape[d]
+        if (
+            fits
+            and starts[d] + step * (n - 1) < whole.shape[d]
+            and not (
+                missing
+                and n != whole.shape[d]
+                and len(sizes) < whole.dim() - d
+                and n > whole.shape[d]
+            )
         ):
             found.append((starts[d], step, n))
             sizes.pop(0)
@@ -75,7 +84,9 @@ def part_of(part: Tensor, whole: Tensor) -> list[Part] | None:
     return found if not sizes else None
 
 
-def _with_part(other: Tensor, old: Reach | None, seen: Reach | None, part: list[Part]) -> Reach | None:
+def _with_part(
+    other: Tensor, old: Reach | None, seen: Reach | None, part: list[Part]
+) -> Reach | None:
     """``other`` with one part of it written over."""
     shape = tuple(other.shape)
     sizes = tuple(n for _, _, n in part)

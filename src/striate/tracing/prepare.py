@@ -78,9 +78,7 @@ def on_meta(module: nn.Module, *, train: bool) -> Iterator[dict[int, tuple[torch
 def _meta(tensor: torch.Tensor, stand_ins: dict[int, torch.Tensor]) -> torch.Tensor:
     known = stand_ins.get(id(tensor))
     if known is None:
-        meta = torch.empty_strided(
-            tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta"
-        )
+        meta = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
         if isinstance(tensor, nn.Parameter):
             meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
         known = stand_ins[id(tensor)] = meta

@@ -168,7 +168,7 @@ class Recorder(TorchDispatchMode):
         grad = kind != "make" and name != "detach" and any(source.grad for source in sources)
         hidden = kind in ("make", "alias") or (kind == "view" and not seen)
         if hidden or not (seen or owners or effect.macs):
-            layer = -1 if kind == "make" else max((s.layer for s in sources), default=-1)
+            layer = -1 if kind == "make" or not sources else sources[0].layer
             kept = tuple(owners) if hidden and kind != "make" else ()
             self._hold(outs, effect, layer, kept, grad=grad)
             return out

@@ -92,9 +92,7 @@ def _with_axis_of(reach: Reach, axis: int, other: Reach) -> Reach:
         own, base = aligned(term, other.terms[0])
         hulls = list(own.hulls)
         hulls[axis] = base.hulls[axis]
-        parts = [
-            (hulls[a], _lines(base if a == axis else own, a)) for a in AXES
-        ]
+        parts = [(hulls[a], _lines(base if a == axis else own, a)) for a in AXES]
         return _assemble(own, base, parts[0], parts[1])
 
     return reach.each(change)
@@ -123,6 +121,8 @@ def _hull(a: Hull, b: Hull) -> Hull:
     return Hull(
         min(a.lo, b.lo),
         max(a.hi, b.hi),
+        max(a.near, b.near),
+        min(a.far, b.far),
         min(a.least, b.least),
         max(a.rank, b.rank) if not a.whole else min(a.rank, b.rank),
         a.squeezed and b.squeezed,
@@ -160,7 +160,9 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     lines_a, lines_b = _lines(a, axis), _lines(b, axis)
     sizes = [factor.size for dim in a.dims for factor in dim]
     if first.whole or second.whole:
-        return _hull(first, second), [x if x != 0 else y for x, y in zip(lines_a, lines_b, strict=True)]
+        return _hull(first, second), [
+            x if x != 0 else y for x, y in zip(lines_a, lines_b, strict=True)
+        ]
     differ = [
         i
         for i, (x, y, n) in enumerate(zip(lines_a, lines_b, sizes, strict=True))
@@ -170,6 +172,7 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
         return _hull(first, second), [
             x if x != 0 else y for x, y in zip(lines_a, lines_b, strict=True)
         ]
+    near, far = max(first.near, second.near), min(first.far, second.far)
     least = min(first.least, second.least)
     squeezed = first.squeezed and second.squeezed
     least_lo = most_lo = first.lo - second.lo
@@ -182,9 +185,9 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
         least_hi += int((hi_a - hi_b).min())
         most_hi += int((hi_a - hi_b).max())
     if least_lo >= 0 and most_hi <= 0:
-        return second._replace(least=least, squeezed=squeezed), lines_b
+        return second._replace(near=near, far=far, least=least, squeezed=squeezed), lines_b
     if most_lo <= 0 and least_hi >= 0:
-        return first._replace(least=least, squeezed=squeezed), lines_a
+        return first._replace(near=near, far=far, least=least, squeezed=squeezed), lines_a
     if len(differ) > 1:
         return None
     i = differ[0]
@@ -197,7 +200,7 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     rank = max(first.rank, second.rank)
     lines = list(lines_a)
     lines[i] = line
-    return Hull(lo_base, hi_base, least, rank, squeezed), lines
+    return Hull(lo_base, hi_base, near, far, least, rank, squeezed), lines
 
 
 def _lines(term: Term, axis: int) -> list[Line]:
@@ -211,7 +214,8 @@ def _assemble(a: Term, b: Term, height: Axis, width: Axis) -> Term:
         factors: list[Factor] = []
         for one, two in zip(dim_a, dim_b, strict=True):
             lines = (height[1][at], width[1][at])
-            factors.append(Factor(one.size, lines, one.axes | two.axes, one.mixed or two.mixed))
+            mixed, blended = one.mixed or two.mixed, one.blended or two.blended
+            factors.append(Factor(one.size, lines, one.axes | two.axes, mixed, blended))
             at += 1
         dims.append(tuple(factors))
     return Term(tuple(dims), (height[0], width[0]))
@@ -241,6 +245,8 @@ def bounding(a: Term, b: Term) -> Term:
         hull = Hull(
             first.lo + min(0, lo),
             first.hi + max(0, hi),
+            max(first.near, second.near),
+            min(first.far, second.far),
             min(first.least, second.least),
             max(Rank.BOUND, first.rank, second.rank),
         )
@@ -306,7 +312,7 @@ def _cut(dim: Dim, cuts: list[int]) -> Dim | None:
                     lines.append(line)
                 else:
                     lines.append(line * step)
-            out.append(Factor(n, (lines[0], lines[1]), factor.axes, factor.mixed))
+            out.append(factor._replace(size=n, lines=(lines[0], lines[1])))
             step *= n
         inner = end
     return tuple(reversed(out))
@@ -386,7 +392,7 @@ def _in_a_row(
             or [hull.whole for hull in term.hulls] != whole
         ):
             return None
-    axes = 0
+    axes, blended, channels = 0, False, False
     hulls: list[Hull] = []
     lines: list[Line] = []
     for axis in AXES:
@@ -401,6 +407,8 @@ def _in_a_row(
                 continue
             factor, lo_more, hi_more = one_factor(reach.terms[0].dims[d])
             axes |= factor.axes
+            blended = blended or factor.blended
+            channels = channels or (not factor.axes and n > 1)
             hull = reach.terms[0].hulls[axis]
             inside.append(hull)
             lo, hi = ends(factor.lines[axis], n)
@@ -411,7 +419,8 @@ def _in_a_row(
         base = reduce(_hull, inside)
         hulls.append(base._replace(lo=lo_base, hi=hi_base))
         lines.append(line)
-    factor = Factor(shape[d], (lines[0], lines[1]), axes)
+    blended = blended or (channels and axes != 0)
+    factor = Factor(shape[d], (lines[0], lines[1]), axes, blended=blended)
     term = Term(_swap(first.terms[0].dims, d, (factor,)), (hulls[0], hulls[1]))
     return Reach((term,), first.image, any(reach.gated for reach in known))
 

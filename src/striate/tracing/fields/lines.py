@@ -84,14 +84,16 @@ def settle(lo: Offsets, hi: Offsets, distance: int) -> tuple[Line, int, int]:
     return Table(lo, hi, distance), first_lo, first_hi
 
 
-def windowed(line: Table, first: Offsets, last: Offsets) -> tuple[Offsets, Offsets]:
+def windowed(
+    line: Table, first: Offsets, last: Offsets, apart: int = 1
+) -> tuple[Offsets, Offsets]:
     """Least lower and greatest upper offset over the input indices first[o]…last[o].
 
-    Indices beyond the table are read one ``span`` further, as if the image went on.
+    Only every ``apart``-th of them counts (a dilated kernel).  Indices beyond the table are read one ``span`` further, as if the image went on.
     """
     n = len(line.lo)
     lo = hi = None
-    for step in range(int((last - first).max()) + 1):
+    for step in range(0, int((last - first).max()) + 1, apart):
         index = np.minimum(first + step, last)
         turn, within = np.divmod(index, n)
         here_lo = line.lo[within] + turn * line.span

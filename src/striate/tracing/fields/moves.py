@@ -64,13 +64,23 @@ def _reshape(term: Term, shape: tuple[int, ...]) -> Term:
             taken.extend(outer)
             pool.extend(reversed(inner))
             need = 1
-        dims.append(merged(taken))
+        dims.append(merged(_inside_cells(taken)))
     if worst:
         hulls = (
             hulls[0]._replace(rank=max(worst, hulls[0].rank)),
             hulls[1]._replace(rank=max(worst, hulls[1].rank)),
         )
     return Term(tuple(dims), hulls)
+
+
+def _inside_cells(factors: list[Factor]) -> list[Factor]:
+    """Channels that were joined to one axis from inside are places along it (pixel shuffle)."""
+    axes = 0
+    for factor in factors:
+        axes |= factor.axes
+    if axes not in (1, 2) or not factors[0].axes:
+        return factors
+    return [factor if factor.axes else factor._replace(axes=axes) for factor in factors]
 
 
 def _kept_ones(term: Term, old: list[int], shape: tuple[int, ...]) -> dict[int, int]:
@@ -89,15 +99,15 @@ def merged(factors: Sequence[Factor]) -> Dim:
     for factor in factors:
         if out and _continues(out[-1], factor):
             last = out.pop()
-            factor = Factor(
-                last.size * factor.size, factor.lines, factor.axes, last.mixed or factor.mixed
+            factor = factor._replace(
+                size=last.size * factor.size, mixed=last.mixed or factor.mixed
             )
         out.append(factor)
     return tuple(out)
 
 
 def _continues(outer: Factor, inner: Factor) -> bool:
-    if outer.axes != inner.axes:
+    if outer.axes != inner.axes or outer.blended or inner.blended:
         return False
     for axis in AXES:
         a, b = outer.lines[axis], inner.lines[axis]
@@ -139,8 +149,8 @@ def split_dim(dim: Dim, sizes: Pair) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]
         lo[axis] += lo_base
         hi[axis] += hi_base
         rank = rank if good else Rank.BOUND
-    outer = _along(Factor(outer_size, (outer_lines[0], outer_lines[1]), whole.axes, whole.mixed))
-    inner = _along(Factor(inner_size, (inner_lines[0], inner_lines[1]), whole.axes, whole.mixed))
+    outer = _along(Factor(outer_size, (outer_lines[0], outer_lines[1]), whole.axes, whole.mixed, whole.blended))
+    inner = _along(Factor(inner_size, (inner_lines[0], inner_lines[1]), whole.axes, whole.mixed, whole.blended))
     return ((outer,), (inner,)), (lo[0], lo[1]), (hi[0], hi[1]), rank
 
 
@@ -180,9 +190,7 @@ def take(reach: Reach, d: int, start: int, step: int, n: int) -> Reach:
         factor = dim[0]
         if len(dim) > 1 or isinstance(factor.lines[0], Table) or isinstance(factor.lines[1], Table):
             return pick(term, d, start + step * np.arange(n, dtype=np.int64))
-        return slide(
-            term, d, first=start, reach=0, stride=step, out=n, image=(1 << 30, 1 << 30)
-        )
+        return slide(term, d, first=start, reach=0, stride=step, out=n, image=(1 << 30, 1 << 30))
 
     return reach.each(change)
 
@@ -200,11 +208,9 @@ def pick(term: Term, d: int, index: Offsets) -> Term:
         lo, hi = ends(line, factor.size)
         distance = round(span(line, factor.size) / factor.size * _rate(index) * len(index))
         new, lo_base, hi_base = settle(lo[index], hi[index], distance)
-        hulls[axis] = hulls[axis]._replace(
-            lo=hulls[axis].lo + lo_base, hi=hulls[axis].hi + hi_base
-        )
+        hulls[axis] = hulls[axis]._replace(lo=hulls[axis].lo + lo_base, hi=hulls[axis].hi + hi_base)
         lines.append(new)
-    new_factor = Factor(len(index), (lines[0], lines[1]), factor.axes, factor.mixed)
+    new_factor = factor._replace(size=len(index), lines=(lines[0], lines[1]))
     return _with(Term(term.dims, (hulls[0], hulls[1])), d, (new_factor,))
 
 
@@ -227,7 +233,9 @@ def roll(reach: Reach, d: int, by: int) -> Reach:
 
     def change(term: Term) -> Term:
         n = size(term.dims[d])
-        return slide(term, d, first=-by, reach=0, stride=1, out=n, image=(1 << 30, 1 << 30))
+        return slide(
+            term, d, first=-by, reach=0, stride=1, out=n, image=(1 << 30, 1 << 30), filled=True
+        )
 
     return reach.each(change)
 

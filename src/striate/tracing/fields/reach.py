@@ -10,7 +10,9 @@ union of such terms: one, unless branches met that no single term can describe (
 attention, whose element (i, j) sees token i and token j).
 
 The interval is that of the image continued on all sides, so it may start before pixel 0: padding
-shifts it and does not cut it.  An *interior* element is one whose interval lies inside the image.
+shifts it and does not cut it.  An *interior* element is one whose interval lies inside the image,
+and inside what of it the map still covered wherever it was padded (a crop, or a stride that drops
+the last row, leaves less than the image): its windows never met padding.
 """
 
 from __future__ import annotations
@@ -43,12 +45,14 @@ class Factor(NamedTuple):
     ``axes``: bit 1 for a factor that runs along the image's height, bit 2 for its width.
     ``mixed``: intervals differ along it in a way the lines do not say (channels of a
     concatenation), so that a part of it is known by a bound only.
+    ``blended``: positions and channels together, as one table.
     """
 
     size: int
     lines: tuple[Line, Line] = (0, 0)
     axes: int = 0
     mixed: bool = False
+    blended: bool = False
 
     @property
     def moves(self) -> bool:
@@ -61,13 +65,16 @@ Dim = tuple[Factor, ...]
 class Hull(NamedTuple):
     """One image axis of one term: the interval at index 0 of every factor.
 
-    ``least``: pixels along the narrowest path from the image.  ``squeezed``: every position along
+    ``near``, ``far``: first and last pixel between which an interval is that of an interior
+    element.  ``least``: pixels along the narrowest path from the image.  ``squeezed``: every position along
     this axis was reduced to one.  ``whole``: sees the whole axis; the ends no longer matter and
     the lines tell positions apart without moving anything.
     """
 
     lo: int = 0
     hi: int = 0
+    near: int = 0
+    far: int = 0
     least: int = 1
     rank: Rank = Rank.EXACT
     squeezed: bool = False
@@ -123,7 +130,8 @@ def of_image(shape: Iterable[int]) -> Reach:
     """The image itself, (…, H, W): every element sees its own pixel."""
     *outer, height, width = shape
     dims = (*map(plain, outer), (Factor(height, (1, 0), 1),), (Factor(width, (0, 1), 2),))
-    return Reach((Term(dims, (Hull(), Hull())),), (height, width))
+    hulls = (Hull(far=height - 1), Hull(far=width - 1))
+    return Reach((Term(dims, hulls),), (height, width))
 
 
 def axis_moves(dims: Iterable[Dim], axis: int) -> bool:
@@ -156,11 +164,14 @@ def one_factor(dim: Dim) -> tuple[Factor, tuple[int, int], tuple[int, int]]:
     for factor in dim:
         axes |= factor.axes
         mixed = mixed or factor.mixed
-    factor = Factor(n, (lines[0], lines[1]), axes, mixed)
+    blended = axes != 0 and any(f.blended or (f.size > 1 and not f.axes) for f in dim)
+    factor = Factor(n, (lines[0], lines[1]), axes, mixed, blended)
     return factor, (more_lo[0], more_lo[1]), (more_hi[0], more_hi[1])
 
 
-def shifted(hulls: tuple[Hull, Hull], lo: tuple[int, int], hi: tuple[int, int]) -> tuple[Hull, Hull]:
+def shifted(
+    hulls: tuple[Hull, Hull], lo: tuple[int, int], hi: tuple[int, int]
+) -> tuple[Hull, Hull]:
     """Hulls with ``lo`` and ``hi`` added to their ends."""
     if lo == (0, 0) == hi:
         return hulls
@@ -196,8 +207,43 @@ def contract(term: Term, over: set[int], image: tuple[int, int], *, keep: bool) 
                 least += far_hi - far_lo
         squeezed = hull.squeezed or (not axis_moves(dims, axis) and any(f.axes for f in moving))
         whole = hull.whole or (squeezed and lo <= 0 and hi >= image[axis] - 1)
-        hulls[axis] = Hull(lo, hi, least, hull.rank, squeezed, whole)
+        hulls[axis] = Hull(lo, hi, hull.near, hull.far, least, hull.rank, squeezed, whole)
     return Term(dims, (hulls[0], hulls[1]))
+
+
+def met_padding(term: Term, d: int, *, filled: bool = False) -> tuple[Hull, Hull]:
+    """The hulls once windows over dimension ``d`` have looked beyond its ends.
+
+    From here on an interior element's interval must end before that of the first index outside
+    begins to count.  Where other dimensions take larger steps along the same axis (a window that
+    is padded at its own edge), what lies outside is not outside the image: a bound, and one that
+    holds for interior elements alone if what lies outside is ``filled`` with pixels from inside.
+    """
+    hulls = list(term.hulls)
+    factor, lo_more, hi_more = one_factor(term.dims[d])
+    for axis in AXES:
+        line, hull = factor.lines[axis], hulls[axis]
+        if line == 0:
+            continue
+        others_lo = others_hi = 0
+        for other, dim in enumerate(term.dims):
+            for part in dim if other != d else ():
+                far_lo, far_hi = extremes(part.lines[axis], part.size)
+                others_lo, others_hi = others_lo + far_lo, others_hi + far_hi
+        lo, hi = ends(line, factor.size)
+        covered = span(line, factor.size)
+        before, after = int(lo[-1]) - covered, int(hi[0]) + covered
+        if covered < 0:
+            before, after = int(lo[0]) + covered, int(hi[-1]) - covered
+        if others_hi - others_lo >= abs(covered) // factor.size:
+            hull = hull._replace(rank=max(Rank.BOUND, hull.rank))
+            if not filled:
+                hulls[axis] = hull
+                continue
+        near = hull.lo + lo_more[axis] + before + others_hi + 1
+        far = hull.hi + hi_more[axis] + after + others_lo - 1
+        hulls[axis] = hull._replace(near=max(hull.near, near), far=min(hull.far, far))
+    return hulls[0], hulls[1]
 
 
 def _axes(dim: Dim) -> int:

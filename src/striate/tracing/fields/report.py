@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from striate.records.trace import Field, Status
-from striate.tracing.fields.lines import Table, extremes
+from striate.tracing.fields.lines import Table, extremes, span
 from striate.tracing.fields.reach import (
     AXES,
+    Dim,
     Factor,
     Rank,
     Reach,
@@ -37,7 +38,12 @@ def field_of(reach: Reach) -> Field | None:
         start=(height[3], width[3]),
         spans=spans,
         gated=reach.gated,
+        interior=(_interior(terms, 0), _interior(terms, 1)),
     )
+
+
+def _interior(terms: tuple[Term, ...], axis: int) -> tuple[int, int]:
+    return max(t.hulls[axis].near for t in terms), min(t.hulls[axis].far for t in terms)
 
 
 def _status(height: Side, width: Side) -> Status:
@@ -52,19 +58,36 @@ def _status(height: Side, width: Side) -> Status:
 
 
 def _positions(term: Term, image: tuple[int, int]) -> Term:
-    """Dimensions in which positions are mixed with channels count as channels: hull over them."""
+    """The term with the intervals of a position's channels taken together."""
+    moving = [d for d, dim in enumerate(term.dims) if d > 0 and any(f.moves for f in dim)]
+    if len(moving) < 2 and not any(_has_channels(term.dims[d]) for d in moving):
+        return term
     mixed = {
-        d
-        for d, dim in enumerate(term.dims)
-        if d > 0
-        and any(factor.moves for factor in dim)
-        and any(not factor.axes and factor.size > 1 for factor in dim)
+        d for d in moving if _has_channels(term.dims[d]) or _finer(term.dims[d], term.dims[d + 1 :])
     }
     if not mixed:
         return term
     together = contract(term, mixed, image, keep=True)
     dims = tuple((Factor(1),) if d in mixed else dim for d, dim in enumerate(together.dims))
     return Term(dims, together.hulls)
+
+
+def _has_channels(dim: Dim) -> bool:
+    return any(factor.blended or (not factor.axes and factor.size > 1) for factor in dim)
+
+
+def _finer(dim: Dim, later: tuple[Dim, ...]) -> bool:
+    """Whether it takes smaller steps than a later dimension: places within a cell, as channels."""
+    for axis in AXES:
+        own = [_step(factor, axis) for factor in dim if factor.lines[axis] != 0]
+        rest = [_step(f, axis) for other in later for f in other if f.lines[axis] != 0]
+        if own and rest and max(own) < max(rest):
+            return True
+    return False
+
+
+def _step(factor: Factor, axis: int) -> float:
+    return abs(span(factor.lines[axis], factor.size)) / factor.size
 
 
 def _side(terms: tuple[Term, ...], axis: int, pixels: int) -> Side:
@@ -115,9 +138,7 @@ def _side_of(term: Term, axis: int) -> tuple[int, int, int, int, Spans | None]:
     return _uneven(term, axis, along)
 
 
-def _uneven(
-    term: Term, axis: int, along: list[Factor]
-) -> tuple[int, int, int, int, Spans | None]:
+def _uneven(term: Term, axis: int, along: list[Factor]) -> tuple[int, int, int, int, Spans | None]:
     one, lo_more, hi_more = one_factor(tuple(along))
     hull = shifted(term.hulls, lo_more, hi_more)[axis]
     line = one.lines[axis]

@@ -43,8 +43,9 @@ def taps(
     """
     o = np.arange(m, dtype=np.float64)
     ratio = n / m if scale is None else 1.0 / scale
-    if kind == "nearest":
-        place = np.floor((o + 0.5) * ratio if exact_nearest else o * ratio).astype(np.int64)
+    if kind == "nearest":  # in float32, as torch rounds
+        near = o.astype(np.float32) + np.float32(0.5 if exact_nearest else 0.0)
+        place = np.floor(near * np.float32(ratio)).astype(np.int64)
         place = np.minimum(place, n - 1)
         return place, place
     if align:

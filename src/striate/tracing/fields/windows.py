@@ -17,6 +17,7 @@ from striate.tracing.fields.reach import (
     Term,
     axis_moves,
     contract,
+    met_padding,
     one_factor,
     plain,
     shifted,
@@ -34,10 +35,13 @@ def slide(
     stride: int,
     out: int,
     image: tuple[int, int],
+    apart: int = 1,
+    filled: bool = False,
 ) -> Term:
     """Output o of dimension ``d`` sees the input indices first + o·stride … that + ``reach``.
 
-    ``first`` is −padding, ``reach`` is dilation·(kernel − 1).  A window that takes in the whole
+    ``first`` is −padding, ``reach`` is dilation·(kernel − 1), ``apart`` the dilation.
+    ``filled``: what lies outside is not zero but pixels from inside.  A window that takes in the whole
     dimension without padding is global pooling.
     """
     dim = term.dims[d]
@@ -45,12 +49,13 @@ def slide(
     if out == 1 and first == 0 and reach == n - 1 and n > 1:
         return contract(term, {d}, image, keep=True)
     factor = dim[0]
-    hulls = term.hulls
     if len(dim) > 1 or isinstance(factor.lines[0], Table) or isinstance(factor.lines[1], Table):
         o = np.arange(out, dtype=np.int64) * stride + first
-        return remap(term, d, o, o + reach, grown=reach)
+        return remap(term, d, o, o + reach, grown=reach, apart=apart, filled=filled)
     if not factor.moves:
-        return _put(term, d, (Factor(out, (0, 0), factor.axes, factor.mixed),), hulls)
+        return _put(term, d, (factor._replace(size=out),), term.hulls)
+    beyond = first < 0 or first + (out - 1) * stride + reach >= n
+    hulls = met_padding(term, d, filled=filled) if beyond else term.hulls
     lines: list[int] = []
     changed: list[Hull] = []
     for axis in AXES:
@@ -64,7 +69,7 @@ def slide(
             hull = hull._replace(lo=hull.lo + lo, hi=hull.hi + hi, least=hull.least + grow)
         lines.append(step * stride)
         changed.append(hull)
-    new = Factor(out, (lines[0], lines[1]), factor.axes, factor.mixed)
+    new = factor._replace(size=out, lines=(lines[0], lines[1]))
     return _put(term, d, (new,), (changed[0], changed[1]))
 
 
@@ -75,17 +80,21 @@ def remap(
     last: Offsets,
     *,
     grown: int = 0,
+    apart: int = 1,
+    filled: bool = False,
     none: NDArray[np.bool_] | None = None,
 ) -> Term:
     """Output o of dimension ``d`` sees the input indices first[o] … last[o] (may lie outside).
 
     ``grown``: input indices that the narrowest window adds to the first, for the least path.
-    ``none``: outputs that see nothing.
+    ``apart``: which of them it reads (a dilated kernel).  ``none``: outputs that see nothing.
     """
     factor, lo_more, hi_more = one_factor(term.dims[d])
     n, out = factor.size, len(first)
     if not factor.moves:
-        return _put(term, d, (Factor(out, (0, 0), factor.axes, factor.mixed),), term.hulls)
+        return _put(term, d, (factor._replace(size=out),), term.hulls)
+    if int(first.min()) < 0 or int(last.max()) >= n:
+        term = Term(term.dims, met_padding(term, d, filled=filled))
     rate = (int(first[-1]) - int(first[0])) / max(1, out - 1) if out > 1 else 1.0
     hulls = list(shifted(term.hulls, lo_more, hi_more))
     lines: list[Line] = []
@@ -96,7 +105,7 @@ def remap(
             continue
         covered = span(line, n)
         if isinstance(line, Table):
-            lo, hi = windowed(line, first, last)
+            lo, hi = windowed(line, first, last, apart)
         else:
             near, far = line * first, line * last
             lo, hi = np.minimum(near, far), np.maximum(near, far)
@@ -109,21 +118,23 @@ def remap(
             lo=hull.lo + lo_base, hi=hull.hi + hi_base, least=hull.least + grow
         )
         lines.append(new)
-    new_factor = Factor(out, (lines[0], lines[1]), factor.axes, factor.mixed)
+    new_factor = factor._replace(size=out, lines=(lines[0], lines[1]))
     return _put(term, d, (new_factor,), (hulls[0], hulls[1]))
 
 
-def pad(reach: Reach, before: dict[int, tuple[int, int]]) -> Reach:
+def pad(reach: Reach, before: dict[int, tuple[int, int]], *, filled: bool = False) -> Reach:
     """Elements added before and after dimensions; the fields of the others stay where they are.
 
-    Any kind of padding: what it puts outside is seen by no interior element.
+    Any kind of padding: what it puts outside is seen by no interior element.  ``filled``: with
+    pixels from inside (reflected, repeated, from the other side) and not with a constant.
     """
 
     def change(term: Term) -> Term:
         for d, (left, right) in before.items():
             n = size(term.dims[d])
+            out = n + left + right
             term = slide(
-                term, d, first=-left, reach=0, stride=1, out=n + left + right, image=reach.image
+                term, d, first=-left, reach=0, stride=1, out=out, image=reach.image, filled=filled
             )
         return term
 
@@ -154,6 +165,7 @@ def pool(
                 stride=stride[i],
                 out=out[base + i] if len(out) > k else out[i],
                 image=reach.image,
+                apart=dilation[i],
             )
         return term
 
@@ -213,6 +225,7 @@ def convolve(
                 stride=stride[i],
                 out=out[base + i],
                 image=reach.image,
+                apart=dilation[i],
             )
         return term
 

@@ -83,7 +83,9 @@ OPS: dict[str, Op] = {}
 """By the name of the ATen operator, overloads alike."""
 
 
-def op(*operators: str, name: str | None = None, kind: Kind = "work") -> Callable[[Handler], Handler]:
+def op(
+    *operators: str, name: str | None = None, kind: Kind = "work"
+) -> Callable[[Handler], Handler]:
     """Enter a handler into the table; by default under the operator's own name."""
 
     def enter(handler: Handler) -> Handler:

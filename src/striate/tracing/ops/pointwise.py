@@ -15,7 +15,7 @@ from striate.tracing.ops.call import Call, Effect, op, tensors_in
     "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
     "prelu", "hardswish", "rrelu", "rrelu_with_noise", "celu", "selu", "relu6", "hardtanh",
     "masked_fill", "copy", "copy_", "fill", "fill_", "where", "lerp", "clamp", "log_sigmoid",
-    "type_as", "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
+    "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
     "masked_fill_", "hardswish_", "rrelu_", "relu6_", "dropout_", "feature_dropout_", "celu_",
     "selu_", "alpha_dropout_", "clone", "square", "square_", "log_sigmoid_forward",
 )  # fmt: skip

@@ -34,7 +34,9 @@ def same_order(call: Call) -> Effect:
         return Effect(moves.unsqueeze(reach, call.args[1] % out.dim()))
     if call.name.startswith("squeeze"):
         asked = call.get(1, "dim")
-        asked = range(given.dim()) if asked is None else [asked] if isinstance(asked, int) else asked
+        asked = (
+            range(given.dim()) if asked is None else [asked] if isinstance(asked, int) else asked
+        )
         over = {d % given.dim() for d in asked if given.shape[d] == 1}
         return Effect(moves.squeeze(reach, over))
     return Effect(_reshaped(call))
@@ -293,7 +295,7 @@ def _tensors(values: Any) -> list[torch.Tensor]:
     return list(tensors_in(values))
 
 
-@op("contiguous", "detach", "alias", "to", "_to_copy", "lift_fresh", "resolve_conj",
+@op("contiguous", "detach", "type_as", "alias", "to", "_to_copy", "lift_fresh", "resolve_conj",
     "resolve_neg", "positive", "detach_", "data", "pin_memory", "_conj", "cuda", "cpu",
     "float", "half", "double", "requires_grad_", "lift_fresh_copy", "set_data", "_autocast_to_full_precision",
     "_autocast_to_reduced_precision", kind="alias")  # fmt: skip

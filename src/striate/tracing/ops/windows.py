@@ -68,8 +68,14 @@ def adaptive_pool(call: Call) -> Effect:
     return Effect([seen, seen] if many else seen, attrs=attrs)
 
 
-@op("pad", "constant_pad_nd", "_pad_circular", "_pad_enum", *(
-    f"{kind}_pad{k}d" for kind in ("reflection", "replication") for k in "123"), name="pad")
+@op(
+    "pad",
+    "constant_pad_nd",
+    "_pad_circular",
+    "_pad_enum",
+    *(f"{kind}_pad{k}d" for kind in ("reflection", "replication") for k in "123"),
+    name="pad",
+)
 def pad(call: Call) -> Effect:
     """(input, amounts from the last dimension back, mode, value); may be negative (a crop)."""
     amounts = tuple(call.args[1])
@@ -86,7 +92,7 @@ def pad(call: Call) -> Effect:
     }
     reach = call.reach
     attrs = {"padding": amounts, "mode": mode}
-    return Effect(reach and padded(reach, before), attrs=attrs)
+    return Effect(reach and padded(reach, before, filled=mode != "constant"), attrs=attrs)
 
 
 _UPSAMPLE = tuple(
