@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import typer
+from rich.constrain import Constrain
 from rich.markdown import Markdown
 from rich.markup import escape
 
 from striate.checking import explain, rules
-from striate.cli.console import Talk, count, talk
+from striate.cli.completing import complete_target
+from striate.cli.console import READABLE, Talk, count, talk
 from striate.cli.layers import unknown
 from striate.cli.options import Image, Json, Quiet
-from striate.cli.zoo import _complete as complete_target
 from striate.errors import InputError
 from striate.records import Finding, Price
 
@@ -81,10 +82,10 @@ def command(
     ):
         documents.append({"target": target, "findings": [f.as_json() for f in findings]})
         worst = max([worst, *(_RANK[finding.severity] for finding in findings)])
-        out.say(f"[key]{escape(target)}[/] [dim]{'×'.join(map(str, traced.image))}[/]")
+        out.tell(f"[key]{escape(target)}[/] [dim]{'×'.join(map(str, traced.image))}[/]", hang=2)
         show_findings(out, findings)
         for line in unknown(traced):
-            out.say("  " + line)
+            out.tell(line, indent=2, hang=2)
     out.document({"striate": 1, "targets": documents})
     if worst >= _RANK[fail_on]:
         raise typer.Exit(1)
@@ -93,18 +94,22 @@ def command(
 def show_findings(out: Talk, findings: list[Finding]) -> None:
     """Findings for people: where, what, its price and its mend."""
     if not findings:
-        out.say("  [good]no findings[/]")
+        out.tell("[good]no findings[/]", indent=2)
     for finding in findings:
         style = _STYLE[finding.severity]
         where = escape(finding.path or "(the network)")
-        out.say(f"  [{style}]{finding.severity} {finding.code}[/] [key]{where}[/] {finding.name}")
-        out.say(f"      {escape(finding.message)}")
+        out.tell(
+            f"[{style}]{finding.severity} {finding.code}[/] [key]{where}[/] {finding.name}",
+            indent=2,
+            hang=4,
+        )
+        out.tell(escape(finding.message), indent=6)
         if finding.price != Price():
-            out.say(f"      [dim]price:[/] {price_text(finding.price)}")
+            out.tell(f"[dim]price:[/] {price_text(finding.price)}", indent=6, hang=2)
         if finding.fix:
-            out.say(f"      [good]mend:[/] {escape(finding.fix)}")
+            out.tell(f"[good]mend:[/] {escape(finding.fix)}", indent=6, hang=2)
         if finding.source:
-            out.say(f"      [dim]{escape(finding.source)}[/]")
+            out.tell(f"[dim]{escape(finding.source)}[/]", indent=6)
 
 
 def price_text(price: Price) -> str:
@@ -122,4 +127,4 @@ def price_text(price: Price) -> str:
 def _explain(out: Talk, code: str) -> None:
     text = explain(code)
     out.document({"striate": 1, "code": code, "text": text, "rules": [r.code for r in rules()]})
-    out.say(Markdown(text))
+    out.say(Constrain(Markdown(text), min(out.people.width, READABLE)))

@@ -3,50 +3,132 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.theme import Theme
 
 _THEME = Theme({"key": "bold", "dim": "dim", "good": "green", "bad": "bold red", "mark": "cyan"})
 
+_UNBOUNDED = 100_000
+"""Columns of a stream that no terminal shows and for which COLUMNS says nothing."""
+
+READABLE = 80
+"""Columns of what has no width of its own (a page of documentation) on such a stream."""
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has closed it (``striate trace … | head``)."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise ReaderGone
+
 
 @dataclass(frozen=True, kw_only=True)
 class Talk:
-    """The two ways out.  With ``--json``, people's text goes to stderr and stdout stays clean."""
+    """The two ways out.  With ``--json``, people's text goes to stderr and stdout stays clean.
 
+    ``programs``: where documents go.  ``people``: where text goes.  ``progress``: where bars and
+    notes go: the same console where a person looks at it, so that they keep out of each other's
+    way; else stderr.
+    """
+
+    programs: TextIO
     people: Console
     progress: Console
     as_json: bool
     quiet: bool
 
     def document(self, value: dict[str, Any]) -> None:
-        """One JSON document on stdout (only with ``--json``), on one line unless a person looks."""
+        """One JSON document (only with ``--json``), on one line unless a person looks."""
         if self.as_json:
-            indent = 2 if sys.stdout.isatty() else None
-            text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+            indent = 2 if self.programs.isatty() else None
+            self.raw(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def raw(self, text: str) -> None:
+        """``text`` on stdout, letter for letter."""
+        try:
+            self.programs.write(text)
+            self.programs.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def say(self, *parts: Any) -> None:
-        """A line for people; nothing with ``--quiet``."""
+        """Something for people; nothing with ``--quiet``."""
         if not self.quiet:
             self.people.print(*parts)
 
+    def tell(self, markup: str, *, indent: int = 0, hang: int = 0) -> None:
+        """A paragraph for people, wrapped where there is a width; nothing with ``--quiet``.
+
+        It begins ``indent`` columns in, and its further lines ``hang`` more.  Words that are
+        wider than a line (paths) are kept whole, so that they can be copied.
+        """
+        if not self.quiet:
+            show_paragraph(self.people, markup, indent=indent, hang=hang)
+
+    @contextmanager
+    def waiting(self, what: str) -> Generator[None]:
+        """A sign of life for whoever looks, while something runs that takes seconds."""
+        if self.quiet or not self.progress.is_terminal:
+            yield
+            return
+        with self.progress.status(f"{what} …"):
+            yield
+
+    @property
+    def columns(self) -> int | None:
+        """How wide tables may be; None where nothing bounds them."""
+        return None if self.people.width >= _UNBOUNDED else self.people.width
+
 
 def talk(*, as_json: bool, quiet: bool = False) -> Talk:
-    """Open the consoles of one command."""
-    progress = Console(stderr=True, theme=_THEME, highlight=False)
-    people = progress if as_json else Console(theme=_THEME, highlight=False, soft_wrap=False)
-    return Talk(people=people, progress=progress, as_json=as_json, quiet=quiet)
+    """Open the consoles of one command.
+
+    With ``as_json``, what a user's own module prints goes to stderr too, until ``outcome`` (in
+    ``main.py``) puts stdout back.
+    """
+    programs = sys.stdout
+    people = _open(sys.stderr if as_json else sys.stdout)
+    progress = people if as_json or people.is_terminal else _open(sys.stderr)
+    if as_json:
+        sys.stdout = sys.stderr
+    return Talk(programs=programs, people=people, progress=progress, as_json=as_json, quiet=quiet)
 
 
 def error_console() -> Console:
     """Where the last line of a failing command goes: stderr, never wrapped."""
-    return Console(stderr=True, theme=_THEME, highlight=False, soft_wrap=True)
+    return _Console(stderr=True, theme=_THEME, highlight=False, soft_wrap=True)
+
+
+def _open(stream: TextIO) -> Console:
+    console = _Console(file=stream, theme=_THEME, highlight=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        console.width = _UNBOUNDED
+    return console
+
+
+def show_paragraph(console: Console, markup: str, *, indent: int = 0, hang: int = 0) -> None:
+    """``Talk.tell`` on any console."""
+    lines: list[Text] = []
+    for word in Text.from_markup(markup).split(" "):
+        start = indent + hang if lines else indent
+        if lines and lines[-1].cell_len + 1 + word.cell_len <= console.width:
+            lines[-1].append(" ").append_text(word)
+        else:
+            lines.append(Text(" " * start).append_text(word))
+    for line in lines:
+        line.rstrip()
+        console.print(line, soft_wrap=True)
 
 
 def plain_table(*columns: tuple[str, str]) -> Table:

@@ -117,11 +117,14 @@ def _show(talker: Talk, result: ConvResult, positions: list[Position]) -> None:
     mechanics = result.mechanics
     channels, height, width = mechanics.image.shape
     kind = "true convolution" if mechanics.true_convolution else "cross-correlation"
-    talker.say(
-        f"[key]{escape(result.kernel.name)}[/] [dim]({escape(result.kernel.says)})[/]\n"
+    talker.tell(
+        f"[key]{escape(result.kernel.name)}[/] [dim]({escape(result.kernel.says)})[/]", hang=2
+    )
+    talker.tell(
         f"{kind} · stride {mechanics.stride[0]} · padding {mechanics.padding[0]} · "
         f"dilation {mechanics.dilation[0]} · {channels}×{height}×{width} → "
-        f"{mechanics.output.shape[0]}×{mechanics.output.shape[1]}"
+        f"{mechanics.output.shape[0]}×{mechanics.output.shape[1]}",
+        hang=2,
     )
     panels = [
         Panel(_grid(values), title=title, expand=False, border_style="dim")
@@ -134,12 +137,14 @@ def _show(talker: Talk, result: ConvResult, positions: list[Position]) -> None:
     ]
     talker.say(Columns(panels))
     for position in positions:
-        talker.say(f"[mark]position ({position.row}, {position.col}):[/] {escape(position.text)}")
+        talker.tell(
+            f"[mark]position ({position.row}, {position.col}):[/] {escape(position.text)}", hang=2
+        )
     hidden = mechanics.positions - len(positions)
     if hidden and result.mechanics.positions > _MOST_SUMS and len(positions) == 1:
-        talker.say(f"[dim]… and {hidden:,} more positions (--at R,C shows any one)[/]")
+        talker.tell(f"[dim]… and {hidden:,} more positions (--at R,C shows any one)[/]")
     if result.picture is not None and result.grey is not None:
-        talker.say(f"[key]{escape(str(result.picture))}[/]: {result.grey.sentence}")
+        talker.tell(f"[key]{escape(str(result.picture))}[/]: {result.grey.sentence}", hang=2)
 
 
 def _grid(values: NDArray[np.int64 | np.float64]) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatchmethod
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -11,14 +12,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 
 from striate.cli.check import show_findings
-from striate.cli.console import Talk, duration, plain_table
-from striate.cli.layers import layer_table, totals_line
+from striate.cli.console import Talk, duration, plain_table, show_paragraph
+from striate.cli.layers import layer_table, totals_lines, unknown
 from striate.cli.pictures import can_show, row_of_images
 from striate.data import Dataset
 from striate.flow.events import (
@@ -33,17 +36,23 @@ from striate.flow.events import (
     Training,
 )
 from striate.records import EpochRecord, Run, StepRecord
-from striate.training import Notice
+from striate.training import Notice, Probe
+from striate.training.probe import MARGIN
 
 
 class Display:
-    """Shows one event after another.  ``run`` is the finished run, once there is one."""
+    """Shows one event after another.
+
+    ``run`` is the finished run, once there is one; ``folder`` where it lies, once it does.
+    """
 
     def __init__(self, talk: Talk) -> None:
         self.run: Run | None = None
+        self.folder: Path | None = None
         self._talk = talk
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._task = TaskID(0)
+        self._speed: float | None = None
         self._live = talk.progress.is_terminal and not talk.quiet
 
     def __enter__(self) -> Display:
@@ -63,20 +72,14 @@ class Display:
             return
         if self._bar is None:
             self._open(
-                Progress(
-                    TextColumn("reading images"),
-                    BarColumn(bar_width=None),
-                    MofNCompleteColumn(),
-                    TimeRemainingColumn(),
-                    console=self._talk.progress,
-                    transient=True,
-                ),
-                total,
+                TextColumn("reading images"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                total=total,
             )
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done)
-        if done >= total:
-            self._close()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
 
     @singledispatchmethod
     def show(self, event: Event) -> None:
@@ -86,24 +89,27 @@ class Display:
     @show.register
     def _(self, event: DataReady) -> None:
         self._close()
-        say, data = self._talk.say, event.dataset
-        say(f"[key]Data[/]  {escape(data.name)}")
+        talk, data = self._talk, event.dataset
+        talk.tell(f"[key]Data[/]  {escape(data.name)}", hang=2)
         for line in _data_lines(data):
-            say("  " + line)
-        if can_show(self._talk.people) and not self._talk.quiet:
-            width = self._talk.people.width - 2
-            say(row_of_images(_examples(data), scale=data.scale, columns=width))
-        say()
+            talk.tell(line, indent=2, hang=2)
+        if can_show(talk.people) and not talk.quiet:
+            row = row_of_images(
+                _examples(data), scale=data.scale, columns=talk.people.width, indent=2
+            )
+            talk.say(row)
+        talk.say()
 
     @show.register
     def _(self, event: NetworkReady) -> None:
-        say = self._talk.say
-        say(f"[key]Network[/]  {escape(event.name)}")
+        talk = self._talk
+        talk.tell(f"[key]Network[/]  {escape(event.name)}", hang=2)
         if event.why:
-            say(f"  {escape(event.why)}")
-        say(layer_table(event.trace))
-        say(totals_line(event.trace))
-        say()
+            talk.tell(escape(event.why), indent=2)
+        talk.say(layer_table(event.trace, width=talk.columns))
+        for line in (*totals_lines(event.trace), *unknown(event.trace)):
+            talk.tell(line, hang=2)
+        talk.say()
 
     @show.register
     def _(self, event: Checked) -> None:
@@ -115,18 +121,18 @@ class Display:
     def _(self, event: Probing) -> None:
         self._talk.say("[key]Recipe[/]")
         for reason in event.reasons:
-            self._talk.say(f"  {escape(reason)}")
+            self._talk.tell(escape(reason), indent=2, hang=2)
         self._talk.say()
+        self._wait("measuring the numeric settings")
 
     @show.register
     def _(self, event: Probed) -> None:
-        say, found = self._talk.say, event.probe
-        when = (
-            f"remembered from {found.measured}; --reprobe measures again"
-            if found.remembered
-            else ""
-        )
-        say(f"[key]Numeric setting[/]  [dim]{escape(when)}[/]")
+        self._close()
+        talk, found = self._talk, event.probe
+        talk.say("[key]Numeric setting[/]")
+        if found.remembered:
+            when = f"remembered from {found.measured}; --reprobe measures again"
+            talk.tell(f"[dim]{escape(when)}[/]", indent=2, hang=2)
         table = plain_table(
             ("  setting", "left"), ("images/s", "right"), ("off fp32 by", "right"), ("", "left")
         )
@@ -137,41 +143,47 @@ class Display:
             deviation = "" if result.setting == "fp32" else f"{result.deviation:.2%}"
             speed = f"{result.images_per_second:,.0f}"
             table.add_row(f"  {result.setting}", speed, deviation, verdict)
-        say(table)
-        say()
+        talk.say(table)
+        talk.tell(f"[dim]{why_setting(found)}[/]", indent=2)
+        talk.say()
 
     @show.register
     def _(self, event: Training) -> None:
-        recipe = event.recipe
-        expected = "" if event.seconds is None else f", about {duration(event.seconds)}"
-        self._talk.say(
-            f"[key]Training[/]  {recipe.epochs} epochs of batches of {recipe.batch_size} with "
-            f"{recipe.optimiser}, {recipe.steps} steps{expected} → "
-            f"[key]{escape(str(event.folder))}[/]"
+        recipe, talk = event.recipe, self._talk
+        self.folder = event.folder
+        parts = [
+            f"{recipe.epochs:,} epoch{'s' if recipe.epochs > 1 else ''}",
+            f"{recipe.steps:,} steps of up to {recipe.batch_size:,} images with {recipe.optimiser}",
+        ]
+        if event.seconds is not None:
+            parts.append(f"about {duration(event.seconds)}")
+        talk.tell(
+            f"[key]Training{' goes on' if event.resumed else ''}[/]  {', '.join(parts)}", hang=2
         )
+        talk.tell(f"into {escape(str(event.folder))}", indent=2, hang=2)
         if self._live:
             self._open(
-                Progress(
-                    TextColumn("epoch {task.fields[epoch]}"),
-                    BarColumn(bar_width=None),
-                    TextColumn("{task.fields[text]}"),
-                    TimeRemainingColumn(),
-                    console=self._talk.progress,
-                    transient=True,
-                ),
-                recipe.steps or 1,
+                TextColumn("{task.fields[text]}"),
+                BarColumn(bar_width=None),
+                TimeRemainingColumn(compact=True),
+                TextColumn("left"),
+                total=recipe.steps or 1,
             )
 
     @show.register
     def _(self, event: StepRecord) -> None:
-        if self._bar is None or self._task is None:
+        if self._bar is None:
             return
-        speed = event.images / max(1e-9, event.seconds)
+        now = event.images / max(1e-9, event.seconds)
+        if self._speed is None:
+            # A resumed run begins in the middle, and is to be timed from there.
+            self._bar.reset(self._task, total=event.steps, completed=event.step - 1)
+        self._speed = now if self._speed is None else 0.9 * self._speed + 0.1 * now
         self._bar.update(
             self._task,
             completed=event.step,
-            epoch=event.epoch,
-            text=f"loss {event.loss:.3f} · acc {event.accuracy:.1%} · {speed:,.0f} img/s",
+            text=f"epoch {event.epoch} · loss {event.loss:.3f} · acc {event.accuracy:.0%} · "
+            f"{self._speed:,.0f} images/s",
         )
 
     @show.register
@@ -179,44 +191,75 @@ class Display:
         judged = ""
         if event.val_accuracy is not None:
             loss = "not finite" if event.val_loss is None else f"{event.val_loss:.3f}"
-            judged = f" · val loss {loss} acc {event.val_accuracy:.2%}"
-        self._talk.say(
-            f"  epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}"
-            f" · loss {event.train_loss:.3f} acc {event.train_accuracy:.2%}{judged}"
-            f" · {event.images_per_second:,.0f} img/s{' [good]best[/]' if event.best else ''}"
+            judged = f" · val loss {loss} acc {event.val_accuracy:.1%}"
+        self._talk.tell(
+            f"{event.epoch:>{len(str(event.epochs))}}/{event.epochs}"
+            f" · loss {event.train_loss:.3f} acc {event.train_accuracy:.1%}{judged}"
+            f" · {event.images_per_second:,.0f} images/s{' [good]best[/]' if event.best else ''}",
+            indent=2,
+            hang=4,
         )
+        if event.epoch == event.epochs:
+            self._wait("measuring on the test images")
 
     @show.register
     def _(self, event: Notice) -> None:
-        self._talk.progress.print(f"[yellow]note:[/] {escape(event.text)}")
+        show_paragraph(self._talk.progress, f"[yellow]note:[/] {escape(event.text)}", hang=2)
 
     @show.register
     def _(self, event: Evaluated) -> None:
         self._close()
         found = event.evaluation
         self._talk.say()
-        self._talk.say(
+        self._result(
             f"[key]Test[/]  accuracy [key]{found.accuracy:.2%}[/] on {len(found):,} test images · "
             f"expected calibration error {found.ece:.2%} · loss {found.loss:.4f}"
         )
+        self._wait("looking inside, and writing the report")
 
     @show.register
     def _(self, event: Finished) -> None:
         self._close()
         self.run = event.run
-        if not self._talk.as_json:
-            self._talk.people.print(f"[key]Report[/]  {escape(event.run.report or '')}")
+        self._result(f"[key]Report[/]  {escape(event.run.report or '')}")
 
-    def _open(self, bar: Progress, total: int) -> None:
+    def _result(self, markup: str) -> None:
+        """What ``--quiet`` shows too, unless there is a document."""
+        if not (self._talk.as_json and self._talk.quiet):
+            show_paragraph(self._talk.people, markup, hang=6)
+
+    def _open(self, *columns: ProgressColumn, total: int | None) -> None:
         self._close()
-        self._bar = bar
-        bar.start()
-        self._task = bar.add_task("", total=total, epoch=1, text="")
+        console = self._talk.progress
+        self._bar = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            expand=True,
+            redirect_stdout=console is self._talk.people,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total, text="")
+
+    def _wait(self, what: str) -> None:
+        """A sign of life while something runs that does not say how far it is."""
+        if self._live:
+            self._open(SpinnerColumn(), TextColumn(f"{what} …"), total=None)
 
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
-        self._bar = self._task = None
+        self._bar, self._speed = None, None
+
+
+def why_setting(found: Probe) -> str:
+    """Why the chosen setting was chosen, in a sentence."""
+    if len(found.results) == 1:
+        return f"{found.setting}, as was asked for"
+    if found.setting == "fp32":
+        return f"fp32: no setting that agrees with it is {MARGIN - 1:.0%} faster"
+    allowed = f"{found.chosen.tolerance:.0%}"
+    return f"{found.setting}: the fastest that agrees with fp32 (loss and gradient to {allowed})"
 
 
 def _data_lines(data: Dataset) -> list[str]:

@@ -21,42 +21,68 @@ _POINTWISE = frozenset(
 )  # fmt: skip
 
 
-def layer_table(trace: Trace, *, every: bool = False) -> Table:
-    """One row for each operation that costs, joins, or changes the map; all with ``every``."""
-    table = plain_table(
-        ("layer", "left"), ("operation", "left"), ("output", "right"),
-        ("params", "right"), ("MACs", "right"), ("field", "right"),
-    )  # fmt: skip
-    for column, width in zip(table.columns, (24, 19, 12, 6, 6, 6), strict=True):
-        column.max_width = width
-        column.min_width = min(width, 6)
-    for layer in trace.layers:
-        if every or _is_shown(layer):
-            table.add_row(
-                escape(tail(layer.path or trace.name, 24)),
-                escape(operation(layer)),
-                "×".join(map(str, layer.shape[1:])) or "scalar",
-                count(layer.params) if layer.params else "",
-                "?" if layer.macs is None else count(layer.macs) if layer.macs else "",
-                field_text(layer.field),
-            )
+def layer_table(trace: Trace, *, width: int | None, every: bool = False) -> Table:
+    """One row for each operation that costs, joins, or changes the map; all with ``every``.
+
+    ``width``: columns of the terminal, or None where nothing bounds the table.  Where they do not
+    suffice, paths lose their middles first, then operations their ends; numbers are whole.
+    """
+    rows = [
+        (
+            layer.path or trace.name,
+            operation(layer),
+            "×".join(map(str, layer.shape[1:])) or "scalar",
+            count(layer.params) if layer.params else "",
+            "?" if layer.macs is None else count(layer.macs) if layer.macs else "",
+            field_text(layer.field),
+        )
+        for layer in trace.layers
+        if every or _is_shown(layer)
+    ]
+    if width is not None:
+        spare = width - sum(max(len(row[n]) for row in [_HEADERS, *rows]) + 1 for n in (2, 3, 4, 5))
+        widest = max(len(row[1]) for row in [_HEADERS, *rows])
+        operations = max(_LEAST_OPERATION, min(widest, spare - 1 - _LEAST_PATH))
+        paths = max(_LEAST_PATH, spare - 1 - operations)
+        rows = [(middle_out(row[0], paths), end_out(row[1], operations), *row[2:]) for row in rows]
+    sides = ("left", "left", "right", "right", "right", "right")
+    table = plain_table(*zip(_HEADERS, sides, strict=True))
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
+
+
+_HEADERS = ("layer", "operation", "output", "params", "MACs", "field")
+_LEAST_PATH, _LEAST_OPERATION = 16, 12
 
 
 def _is_shown(layer: Layer) -> bool:
     return layer.op not in _POINTWISE or layer.macs is None
 
 
-def tail(path: str, width: int) -> str:
-    """The end of a path, since its end is what tells layers apart."""
-    return path if len(path) <= width else "…" + path[-(width - 1) :]
+def middle_out(path: str, width: int) -> str:
+    """``path`` in ``width`` columns: its end tells layers apart, its beginning says the stage.
+
+    >>> middle_out("stages.3.blocks.12.shortcut.conv", 24)
+    'stages.…12.shortcut.conv'
+    """
+    if len(path) <= width:
+        return path
+    head = (width - 1) // 3
+    return f"{path[:head]}…{path[-(width - 1 - head) :]}"
+
+
+def end_out(text: str, width: int) -> str:
+    """``text`` in ``width`` columns, its end left out if it must be."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def operation(layer: Layer) -> str:
     """The operation with its kernel and stride: ``conv2d 3×3/2``."""
     attrs = layer.attrs
     text = layer.op
-    kernel = attrs.get("kernel")
+    # An adaptive pool's kernel follows from its output, which has a column of its own.
+    kernel = None if layer.op.startswith("adaptive") else attrs.get("kernel")
     if kernel is not None:
         text += f" {kernel[0]}×{kernel[1]}"
         stride = attrs.get("stride", (1, 1))
@@ -79,19 +105,17 @@ def field_text(field: Field | None) -> str:
     return f"≤{text}" if field.status == "bound" else text
 
 
-def totals_line(trace: Trace) -> str:
-    """What the whole costs, and what the table above left out."""
-    hidden = sum(layer.params for layer in trace.layers if not _is_shown(layer))
+def totals_lines(trace: Trace, *, every: bool = False) -> Iterator[str]:
+    """What the whole costs, and what the table with the same ``every`` left out."""
     totals = trace.totals
-    text = (
+    yield (
         f"[key]{totals.params:,}[/] parameters · [key]{count(totals.macs)}[/] MACs · "
-        f"[key]{count(totals.activations)}[/] activations · "
-        f"{size(totals.infer_bytes)} to infer, {size(totals.train_bytes)} to train on one image"
+        f"[key]{count(totals.activations)}[/] activations"
     )
+    yield f"{size(totals.infer_bytes)} to infer, {size(totals.train_bytes)} to train on one image"
+    hidden = sum(layer.params for layer in trace.layers if not every and not _is_shown(layer))
     if hidden:
-        text += f"\n[dim]{hidden:,} of the parameters are in norms and other pointwise operations"
-        text += " (--all shows them)[/]"
-    return text
+        yield f"[dim]{hidden:,} of the parameters are in norms and such, which are not listed[/]"
 
 
 def unknown(trace: Trace) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 from striate._version import __version__
 from striate.cli import check, conv, fit, trace, zoo
-from striate.cli.console import error_console
+from striate.cli.console import ReaderGone, error_console
 from striate.errors import Interrupted, StriateError
 
 app = typer.Typer(
@@ -59,24 +59,22 @@ def _options(
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and exit.  Every expected error is one line on stderr."""
-    sys.exit(_outcome(arguments))
+    sys.exit(outcome(arguments))
 
 
-def _outcome(arguments: list[str] | None) -> int:
+def outcome(arguments: list[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    stdout = sys.stdout
     try:
-        return app(arguments, prog_name="striate", standalone_mode=False) or 0
+        code = app(arguments, prog_name="striate", standalone_mode=False) or 0
     except (StriateError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         if message:
-            word = "interrupted" if isinstance(error, Interrupted) else "error"
-            _complain(word, message)
+            _complain("interrupted" if isinstance(error, Interrupted) else "error", message)
         return error.exit_code
-    except typer.Abort:
-        _complain("interrupted", "nothing was changed")
-        return 130
-    except BrokenPipeError:
+    except ReaderGone:
         # The reader has gone (``striate trace … | head``): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         return 0
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -85,6 +83,11 @@ def _outcome(arguments: list[str] | None) -> int:
             "error", f"{error.filename or 'output'}: {error.strerror}; free space or use --out"
         )
         return 2
+    finally:
+        sys.stdout = stdout  # ``talk`` puts stderr there for the length of a command with --json
+    if code == Interrupted.exit_code:
+        _complain("interrupted", "stopped before it was done; no file is left half-written")
+    return code
 
 
 def _complain(word: str, message: str) -> None:

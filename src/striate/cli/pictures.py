@@ -15,18 +15,22 @@ _TOP_HALF = "▀"
 
 def can_show(console: Console) -> bool:
     """Whether the terminal has the colours a picture needs."""
-    return console.is_terminal and console.color_system in ("truecolor", "256", "windows")
+    colours = console.color_system in ("truecolor", "256", "windows")
+    return console.is_terminal and colours and not console.no_color
 
 
-def row_of_images(images: Sequence[NDArray[np.integer]], *, scale: float, columns: int) -> Segments:
+def row_of_images(
+    images: Sequence[NDArray[np.integer]], *, scale: float, columns: int, indent: int = 0
+) -> Segments:
     """Images side by side.
 
-    ``images``: (C, H, W) each, divided by ``scale`` to 0…1.  ``columns``: width of the terminal.
-    As many as fit are shown, each at most 24 cells wide (nearest neighbour).
+    ``images``: (C, H, W) each, divided by ``scale`` to 0…1.  ``columns``: width of the terminal,
+    of which ``indent`` on the left are left free.  As many as fit are shown, each at most 24 cells
+    wide (nearest neighbour).
     """
     cells = [_thumbnail(image, scale) for image in images]
     shown: list[NDArray[np.uint8]] = []
-    used = 0
+    used = indent
     for cell in cells:
         if used + cell.shape[1] > columns:
             break
@@ -35,6 +39,7 @@ def row_of_images(images: Sequence[NDArray[np.integer]], *, scale: float, column
     segments: list[Segment] = []
     height = max((cell.shape[0] for cell in shown), default=0)
     for row in range(0, height, 2):
+        segments.append(Segment(" " * indent))
         for cell in shown:
             for column in range(cell.shape[1]):
                 top, bottom = cell[row, column], cell[row + 1, column]

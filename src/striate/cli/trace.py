@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from striate.cli.completing import complete_target
 from striate.cli.console import talk
-from striate.cli.layers import layer_table, stopped, totals_line, unknown
+from striate.cli.layers import layer_table, stopped, totals_lines, unknown
 from striate.cli.options import Image, Json, Quiet
-from striate.cli.zoo import _complete as complete_target
 from striate.errors import TraceError
 from striate.flow.trace import trace_target
 
@@ -45,9 +45,8 @@ def command(
     out = talk(as_json=as_json, quiet=quiet)
     traced = trace_target(target, image)
     out.document(traced.as_json())
-    out.say(layer_table(traced, every=every))
-    out.say(totals_line(traced))
-    for line in unknown(traced):
-        out.say(line)
+    out.say(layer_table(traced, width=out.columns, every=every))
+    for line in (*totals_lines(traced, every=every), *unknown(traced)):
+        out.tell(line, hang=2)
     if traced.failure is not None:
         raise TraceError(f"{target}: {stopped(traced.failure)}")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from striate.arch import json_schema, to_toml, zoo, zoo_costs, zoo_names
+from striate.cli.completing import complete_zoo
 from striate.cli.console import count, plain_table, talk
 from striate.cli.options import Json
 from striate.errors import InputError
 
 
-def _complete(incomplete: str) -> list[str]:
-    return [name for name in zoo_names() if name.startswith(incomplete)]
-
-
 def command(
     name: Annotated[
-        str | None, typer.Argument(help="Print this network as TOML.", autocompletion=_complete)
+        str | None, typer.Argument(help="Print this network as TOML.", autocompletion=complete_zoo)
     ] = None,
     *,
     schema: Annotated[
@@ -37,11 +33,11 @@ def command(
 
       striate zoo --schema > arch.json  the schema, for completion in an editor
     """
-    out = talk(as_json=as_json)
+    out = talk(as_json=as_json or schema)
     if schema:
         if name is not None:
             raise InputError(f"zoo {name} --schema: the schema is one for all; leave {name} out")
-        talk(as_json=True).document(json_schema())
+        out.document(json_schema())
         return
     if name is not None:
         arch = zoo(name)
@@ -50,7 +46,7 @@ def command(
                 {"striate": 1, "arch": arch.model_dump(mode="json", exclude_defaults=True)}
             )
         else:
-            sys.stdout.write(to_toml(arch))
+            out.raw(to_toml(arch))
         return
     costs = zoo_costs()
     out.document(
@@ -84,7 +80,5 @@ def command(
             f"{cost.field} px" if cost.field else "–",
         )
     out.say(table)
-    out.say(
-        "[dim]field: receptive field of the last convolution.  "
-        "striate zoo NAME prints one as TOML.[/]"
-    )
+    out.tell("[dim]field: receptive field of the last convolution[/]")
+    out.tell("[dim]striate zoo NAME prints one as TOML[/]")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from striate.arch import Arch, Head, Pool, Stage, Stem
 from striate.checking import check
@@ -64,7 +65,7 @@ def choose(need: Need) -> Choice:
     for width in WIDTHS:
         found = None
         for arch in _candidates(need, width):
-            traced = trace(lambda arch=arch: build(arch, device="meta"), need.image, name=arch.name)
+            traced = trace(partial(build, arch, device="meta"), need.image, name=arch.name)
             if _covers(traced) and not check(traced):
                 found = Choice(arch=arch, trace=traced, why=_why(arch, traced, need))
                 break

@@ -18,8 +18,9 @@ class FitOptions:
 
     ``arch``: ``auto`` or a TARGET.  ``image``: ``3x32x32`` or ``32x32``.  ``out``: the run's
     folder, which must not hold anything.  ``resume``: the folder of a run to go on with; its own
-    data, network and recipe are used, and nothing else may be asked.  ``recipe``: a TOML file
-    whose keys replace the defaults.  ``reprobe``: measure the numeric settings again.
+    data, network and recipe are used, and asking for anything else is an error.  ``recipe``: a
+    TOML file whose keys replace the defaults, and are replaced by what is asked for here.
+    ``reprobe``: measure the numeric settings again.
     """
 
     arch: str = "auto"
@@ -30,8 +31,8 @@ class FitOptions:
     lr: float | None = None
     flip: bool | None = None
     recipe: Path | None = None
-    seed: int = 0
-    workers: int = 0
+    seed: int | None = None
+    workers: int | None = None
     threads: int | None = None
     setting: Setting | Literal["auto"] = "auto"
     reprobe: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from striate.arch import Arch, load_arch
 from striate.checking import check
-from striate.data import DataOptions, Dataset, epoch_plan, load_batch, open_data
-from striate.errors import DataError, InputError, RunError
+from striate.data import Dataset, epoch_plan, load_batch, open_data
+from striate.errors import DataError, InputError, OutputError, RunError
 from striate.flow.choose import Need, choose
+from striate.flow.data import data_options, kept_data, lasting
 from striate.flow.events import (
     Checked,
     DataReady,
@@ -31,12 +32,12 @@ from striate.flow.events import (
     Probing,
     Training,
 )
+from striate.flow.folders import begun_folder, fresh_folder, refuse_used
 from striate.flow.network import built, suited, traced
 from striate.flow.report import ReportParts, write_report
-from striate.flow.settings import device_name, recipe_file, recipe_for, refuse_two_lengths
-from striate.flow.sizes import parse_image
+from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import Target, resolve
-from striate.records import EpochRecord, Finding, ProbeResult, Run, StepRecord, Trace
+from striate.records import EpochRecord, Evaluation, Finding, ProbeResult, Run, StepRecord, Trace
 from striate.runs import (
     SETTINGS,
     Preprocessing,
@@ -66,8 +67,8 @@ DEFAULT_MINUTES = 10.0
 Reading = Callable[[int, int], None]
 
 
-def fit(data: str = "digits", options: FitOptions | None = None) -> Run:
-    """Train on ``data`` and return the finished run.
+def fit(data: str | None = None, options: FitOptions | None = None) -> Run:
+    """Train on ``data`` (``digits`` if nothing is named) and return the finished run.
 
     >>> run = fit("digits", FitOptions(epochs=1))  # doctest: +SKIP
     >>> run.accuracy  # doctest: +SKIP
@@ -108,20 +109,22 @@ def fit_events(
     if options.resume is None:
         yield from _begun(data or "digits", options, command, reading)
     else:
+        _refuse_more(data, options)
         yield from _resumed(options.resume, reading)
 
 
 def _begun(
     data: str, options: FitOptions, command: str | None, reading: Reading | None
 ) -> Iterator[Event]:
-    device_name(options.device)
+    # What can be wrong is looked for before the images are read, which may take minutes.
     refuse_two_lengths(options)
+    asked(options)
     if options.out is not None:
-        _refuse_used(options.out)
+        refuse_used(options.out)
     target = None if options.arch == "auto" else resolve(options.arch)
     from_file = recipe_file(options)
-    data_options = _data_options(options, from_file)
-    dataset = open_data(data, data_options, progress=reading)
+    opening = data_options(options, from_file)
+    dataset = open_data(data, opening, progress=reading)
     if len(dataset.test) == 0:
         raise DataError(f"{data}: no test images, so nothing could be measured; use --test 0.2")
     yield DataReady(dataset=dataset)
@@ -136,7 +139,7 @@ def _begun(
     findings = tuple(check(found))
     yield Checked(findings=findings)
 
-    module = built(network, options.seed)
+    module = built(network, seed_of(options, from_file))
     recipe, reasons = recipe_for(dataset, module, options, from_file)
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
@@ -167,15 +170,19 @@ def _begun(
         "why": why,
         "probe": [result.as_json() for result in probed.results],
     }
-    with RunFolder.create(options.out or _fresh_folder(dataset.name, network.name)) as folder:
+
+    def begin(folder: RunFolder) -> None:
         begin_run(
             folder,
-            network if isinstance(network, Arch) else KeptTarget.of(network.text, module),
+            network if isinstance(network, Arch) else KeptTarget.of(network.lasting, module),
             dataset,
             frozen,
-            data={"spec": _lasting(data), "options": asdict(data_options)},
+            data={"spec": lasting(data), "options": asdict(opening)},
             notes=notes,
         )
+
+    out = options.out or fresh_folder(dataset.name, network.name)
+    with begun_folder(out, begin) as folder:
         job = _Job(
             folder=folder,
             dataset=dataset,
@@ -195,14 +202,14 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
         info = RunInfo.load(paths.info)
         if info.result is not None:
             yield Notice(text=f"{path}: is finished already; nothing is left to do")
-            yield Finished(run=info.result)
+            yield Finished(run=replace(info.result, run=str(path), report=str(paths.report)))
             return
         recipe = recipe_from_toml(_kept(paths.recipe), where=str(paths.recipe))
-        dataset = open_data(
-            str(info.data["spec"]), _kept_options(info.data["options"], recipe), progress=reading
-        )
+        spec, opening = kept_data(info, recipe, paths.info)
+        dataset = open_data(spec, opening, progress=reading)
         yield DataReady(dataset=dataset)
         network: Arch | Target
+        kept = None
         if paths.arch.exists():
             network = load_arch(paths.arch)
         else:
@@ -212,11 +219,14 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
         yield NetworkReady(name=network.name, why=info.notes.get("why"), trace=found)
         findings = tuple(check(found))
         yield Checked(findings=findings)
+        module = built(network, recipe.seed)
+        if kept is not None and (changed := kept.changed(module)) is not None:
+            yield Notice(text=f"{changed}; its bits may differ from an uninterrupted run's")
         job = _Job(
             folder=folder,
             dataset=dataset,
             network=network,
-            module=built(network, recipe.seed),
+            module=module,
             trace=found,
             findings=findings,
             recipe=recipe,
@@ -227,23 +237,33 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
 
 def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Event]:
     """Train, measure on the test split, look inside, write the report."""
-    recipe, folder, paths = job.recipe, job.folder, job.folder.paths
+    recipe, folder = job.recipe, job.folder
     yield Training(recipe=recipe, folder=folder.path, seconds=seconds, resumed=resume)
-    yield from train(job.module, job.dataset, recipe, folder, resume=resume)
-    evaluation = evaluate(
-        job.module,
-        job.dataset.test,
-        Preprocessing.of(job.dataset),
-        setting=known_setting(recipe.setting),
-        batch_size=2 * recipe.batch_size,
-        device=recipe.device,
-    )
-    yield Evaluated(evaluation=evaluation)
+    try:
+        yield from train(job.module, job.dataset, recipe, folder, resume=resume)
+        evaluation = evaluate(
+            job.module,
+            job.dataset.test,
+            Preprocessing.of(job.dataset),
+            setting=known_setting(recipe.setting),
+            batch_size=2 * recipe.batch_size,
+            device=recipe.device,
+        )
+        yield Evaluated(evaluation=evaluation)
+        yield Finished(run=_finished(job, evaluation))
+    except OutputError as error:
+        said = str(error).removesuffix(", or choose another --out")
+        raise OutputError(f"{said}; then --resume {folder.path} goes on") from error
+
+
+def _finished(job: _Job, evaluation: Evaluation) -> Run:
+    """Look inside, write the report, and put the result into the run's folder."""
+    recipe, paths = job.recipe, job.folder.paths
     records = list(read_metrics(paths.metrics))
     epochs = [record for record in records if isinstance(record, EpochRecord)]
     steps = [record for record in records if isinstance(record, StepRecord)]
     run = Run(
-        run=str(folder.path),
+        run=str(job.folder.path),
         arch=job.network.name,
         accuracy=evaluation.accuracy,
         loss=evaluation.loss,
@@ -273,35 +293,8 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
             start=lambda: built(job.network, recipe.seed),
         )
     )
-    folder.finish(run, evaluation)
-    yield Finished(run=run)
-
-
-def _data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
-    image = None
-    if options.image is not None:
-        channels, height, width = parse_image(options.image)
-        if channels not in (None, 1, 3):
-            raise InputError(
-                f"--image {options.image}: images have 1 or 3 channels, not {channels}; "
-                f"use {height}x{width} or 3x{height}x{width}"
-            )
-        image = (height, width) if channels is None else (channels, height, width)
-    return DataOptions(
-        image=image,
-        fit=options.fit,
-        bad_images=options.bad_images,
-        group=options.group,
-        val=options.val,
-        test=options.test,
-        decoder=from_file.get("decoder", "auto"),
-    )
-
-
-def _kept_options(kept: dict[str, Any], recipe: Recipe) -> DataOptions:
-    """The options a run's data were opened with, and the decoder that was chosen then."""
-    image = None if kept["image"] is None else tuple(kept["image"])
-    return DataOptions(**{**kept, "image": image, "decoder": recipe.decoder})
+    job.folder.finish(run, evaluation)
+    return run
 
 
 def _need(dataset: Dataset, options: FitOptions) -> Need:
@@ -329,24 +322,17 @@ def _first_batch(dataset: Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return Preprocessing.of(dataset)(torch.as_tensor(batch.pixels)), torch.as_tensor(batch.labels)
 
 
-def _refuse_used(out: Path) -> None:
-    """Say that ``--out`` is taken before the images are read, not after."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        RunFolder.create(out).close()
-
-
-def _fresh_folder(data: str, network: str) -> Path:
-    """``runs/DATA-NETWORK-1``, or the next number that is free."""
-    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in f"{data}-{network}")
-    number = 1
-    while (path := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return path
-
-
-def _lasting(data: str) -> str:
-    """A DATA that still means the same from another working directory."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
+def _refuse_more(data: str | None, options: FitOptions) -> None:
+    """InputError where more was asked for than to resume, which would not be heeded."""
+    silent = FitOptions(resume=options.resume)
+    more = [name for name in vars(silent) if getattr(options, name) != getattr(silent, name)]
+    if data is not None:
+        more.insert(0, repr(data))
+    if more:
+        raise InputError(
+            f"resume {options.resume}: the run goes on with its own data, network and settings; "
+            f"leave out {', '.join(more)}"
+        )
 
 
 def _kept(path: Path) -> str:

@@ -18,11 +18,16 @@ def device_name(asked: str) -> str:
     """``auto`` is CUDA where torch sees it, else the CPU; InputError for one that is not there."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {asked}: torch sees no CUDA device here; use --device cpu")
     if asked == "mps" and not torch.backends.mps.is_available():
-        raise InputError("--device mps: torch sees no Metal device here; use --device cpu")
+        raise InputError("device mps: torch sees no Metal device here; use --device cpu")
     return asked
+
+
+def seed_of(options: FitOptions, from_file: dict[str, Any]) -> int:
+    """The seed that was asked for, else the recipe file's, else 0."""
+    return from_file.get("seed", 0) if options.seed is None else options.seed
 
 
 def refuse_two_lengths(options: FitOptions) -> None:
@@ -48,11 +53,9 @@ def recipe_file(options: FitOptions) -> dict[str, Any]:
     return flat
 
 
-def recipe_for(
-    dataset: Dataset, module: nn.Module, options: FitOptions, from_file: dict[str, Any]
-) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe that was asked for, and a sentence for each default that went into it."""
-    asked = {
+def asked(options: FitOptions) -> dict[str, Any]:
+    """The recipe's keys that were asked for, flat; RecipeError for a value that cannot be."""
+    wanted = {
         "epochs": options.epochs,
         "minutes": options.minutes,
         "batch_size": options.batch,
@@ -62,9 +65,38 @@ def recipe_for(
         "seed": options.seed,
         "workers": options.workers,
         "setting": None if options.setting == "auto" else options.setting,
-        "device": device_name(options.device),
+        "device": None if options.device == "auto" else device_name(options.device),
     }
-    changes = {key: value for key, value in asked.items() if value is not None}
+    changes: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    Recipe().with_(changes, where="options")
+    if options.epochs is not None:
+        changes["minutes"] = None  # of the recipe file: minutes would go before epochs
+    return changes
+
+
+def recipe_for(
+    dataset: Dataset, module: nn.Module, options: FitOptions, from_file: dict[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe that was asked for, and a sentence for each default that is in it."""
     defaults = default_recipe(Facts.of(dataset, module))
-    recipe = defaults.recipe.with_(from_file, where=str(options.recipe))
-    return recipe.with_(changes, where="options"), defaults.reasons
+    recipe = defaults.recipe.with_({"device": device_name("auto")})
+    recipe = recipe.with_(from_file, where=str(options.recipe))
+    recipe = recipe.with_(asked(options), where="options")
+    device_name(recipe.device)
+    before, after = defaults.recipe.model_dump(), recipe.model_dump()
+    before, after = {**before, **before["augment"]}, {**after, **after["augment"]}
+    kept = tuple(
+        reason
+        for keys, reason in zip(_REASONS, defaults.reasons, strict=True)
+        if all(before[key] == after[key] for key in keys)
+    )
+    return recipe, kept
+
+
+_REASONS = (
+    ("epochs", "minutes", "batch_size"),
+    ("optimiser", "lr", "clip"),
+    ("flip",),
+    ("translate", "crop"),
+)
+"""What each of ``default_recipe``'s reasons is about: one is told where its keys are as it says."""

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 class Target:
     """A resolved TARGET.  ``arch`` is None where the network is somebody's own module.
 
+    ``text``: as the user wrote it.  ``image``: the size it says it is made for, where it says so.
     ``make`` builds it; TargetError in one line if the user's constructor raises.
-
-    ``image``: the size it says it is made for, where it says so.
-    ``digest``: BLAKE2b of the source file, for a module from a file.
     """
 
     text: str
@@ -39,7 +37,12 @@ class Target:
     arch: Arch | None
     image: tuple[int, int, int] | None
     make: Callable[[], nn.Module]
-    digest: str | None = None
+
+    @property
+    def lasting(self) -> str:
+        """A TARGET that names the same file from another working directory."""
+        place, _, attribute = self.text.rpartition(":")
+        return f"{Path(place).resolve()}:{attribute}" if place.endswith(".py") else self.text
 
 
 def resolve(text: str) -> Target:
@@ -80,21 +83,13 @@ def _from_python(text: str) -> Target:
         if not path.is_file():
             raise TargetError(f"{place}: no such file")
         module = _import_file(path, text)
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     else:
-        module, digest = _import_name(place, text), None
+        module = _import_name(place, text)
     value: Any = getattr(module, attribute, None)
     if value is None:
-        public = [name for name in vars(module) if not name.startswith("_")]
+        public = [name for name in dir(module) if not name.startswith("_")]
         raise TargetError(f"{text}: {place} has no {attribute!r}; {choices(attribute, public)}")
-    return Target(
-        text=text,
-        name=attribute,
-        arch=None,
-        image=None,
-        make=_factory(value, text),
-        digest=digest,
-    )
+    return Target(text=text, name=attribute, arch=None, image=None, make=_factory(value, text))
 
 
 def _factory(value: Any, text: str) -> Callable[[], nn.Module]:

@@ -1,0 +1,59 @@
+"""What the shell offers when the Tab key is pressed; loads no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from striate.arch import zoo_names
+
+_BUILT_IN = ("digits", "shapes")
+
+
+def complete_zoo(incomplete: str) -> list[str]:
+    """Names of the zoo."""
+    return [name for name in zoo_names() if name.startswith(incomplete)]
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """Names of the zoo, and TOML and Python files."""
+    return _with_files(complete_zoo(incomplete), incomplete, (".toml", ".py"))
+
+
+def complete_arch(incomplete: str) -> list[str]:
+    """``auto``, or a TARGET."""
+    names = [*(["auto"] if "auto".startswith(incomplete) else []), *complete_zoo(incomplete)]
+    return _with_files(names, incomplete, (".toml", ".py"))
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Built-in data, folders, parquet and npz files."""
+    names = [name for name in _BUILT_IN if name.startswith(incomplete)]
+    return _with_files(names, incomplete, (".parquet", ".npz"))
+
+
+def _with_files(names: list[str], incomplete: str, endings: tuple[str, ...]) -> list[str]:
+    """``names``, and the paths that begin like them.
+
+    Where no name fits, bash and zsh are left to complete paths themselves, which they do better
+    (no space after a folder); fish asks us for everything.
+    """
+    if names or os.environ.get("_STRIATE_COMPLETE") == "complete_fish":
+        return [*names, *_paths(incomplete, endings)]
+    return []
+
+
+def _paths(incomplete: str, endings: tuple[str, ...]) -> Iterator[str]:
+    """Folders, with a slash, and files of those endings, that begin so; hidden ones if asked."""
+    head, slash, start = incomplete.rpartition("/")
+    try:
+        entries = sorted(Path(head + slash or ".").expanduser().iterdir())
+    except OSError:
+        return  # there is no such folder, so there is nothing to offer
+    for entry in entries:
+        if entry.name.startswith(start) and (start or not entry.name.startswith(".")):
+            if entry.is_dir():
+                yield f"{head}{slash}{entry.name}/"
+            elif entry.suffix in endings:
+                yield f"{head}{slash}{entry.name}"

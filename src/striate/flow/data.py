@@ -1,0 +1,59 @@
+"""How a run's data are opened: as was asked, or as they were when it was begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from striate.data import DataOptions, Decoder
+from striate.errors import InputError, RunError
+from striate.flow.events import FitOptions
+from striate.flow.sizes import parse_image
+from striate.runs import RunInfo
+from striate.training import Recipe
+
+
+def data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
+    """What was asked for; InputError for an image that cannot be.
+
+    ``from_file``: the recipe file's keys.
+    """
+    image = None
+    if options.image is not None:
+        channels, height, width = parse_image(options.image)
+        if channels not in (None, 1, 3):
+            raise InputError(
+                f"--image {options.image}: images have 1 or 3 channels, not {channels}; "
+                f"use {height}x{width} or 3x{height}x{width}"
+            )
+        image = (height, width) if channels is None else (channels, height, width)
+    return DataOptions(
+        image=image,
+        fit=options.fit,
+        bad_images=options.bad_images,
+        group=options.group,
+        val=options.val,
+        test=options.test,
+        decoder=_decoder(from_file.get("decoder", "auto")),
+    )
+
+
+def lasting(data: str) -> str:
+    """A DATA that still means the same from another working directory."""
+    return str(Path(data).resolve()) if Path(data).exists() else data
+
+
+def kept_data(info: RunInfo, recipe: Recipe, where: Path) -> tuple[str, DataOptions]:
+    """The DATA and options a run was begun with, and the decoder that was chosen then."""
+    try:
+        kept: dict[str, Any] = {**info.data["options"], "decoder": _decoder(recipe.decoder)}
+        if kept["image"] is not None:
+            kept["image"] = tuple(kept["image"])
+        return str(info.data["spec"]), DataOptions(**kept)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{where}: broken ({type(error).__name__}: {error}); restore it") from error
+
+
+def _decoder(name: str) -> Decoder:
+    """The decoder of a recipe as the data room takes it; data without files have none."""
+    return "pillow" if name == "pillow" else "simplejpeg" if name == "simplejpeg" else "auto"

@@ -1,0 +1,48 @@
+"""Where a run lies: a folder that is free, made whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from striate.errors import OutputError
+from striate.runs import RunFolder
+
+
+def refuse_used(out: Path) -> None:
+    """Say that ``--out`` is taken, or cannot be made, before the images are read."""
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise OutputError(f"{out}: {above} is a file, not a folder; choose another --out")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        RunFolder.create(out).close()
+
+
+def fresh_folder(data: str, network: str) -> Path:
+    """``runs/DATA-NETWORK-1``, or the next number that is free."""
+    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in f"{data}-{network}")
+    number = 1
+    while (path := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return path
+
+
+def begun_folder(out: Path, begin: Callable[[RunFolder], None]) -> RunFolder:
+    """The new run's folder, begun; where that fails (disk full, Ctrl-C) nothing is left of it."""
+    made = [path for path in (out, *out.parents) if not path.exists()]
+    folder = None
+    try:
+        folder = RunFolder.create(out)
+        begin(folder)
+    except BaseException:
+        if folder is not None:
+            folder.close()
+            if not folder.paths.info.exists():  # it was empty, so what lies in it is ours
+                for path in out.iterdir():
+                    path.unlink()
+        for path in made:
+            with suppress(OSError):  # others may have begun to use it
+                path.rmdir()
+        raise
+    return folder
