@@ -59,7 +59,7 @@ def command(
                     "params": costs[entry].params,
                     "macs": costs[entry].macs,
                     "activations": costs[entry].activations,
-                    "field": costs[entry].field,
+                    "field": costs[entry].field_px,
                 }
                 for entry in zoo_names()
             ],
@@ -77,7 +77,7 @@ def command(
             count(cost.params),
             count(cost.macs),
             count(cost.activations),
-            f"{cost.field} px" if cost.field else "–",
+            f"{cost.field_px} px" if cost.field_px else "–",
         )
     out.say(table)
     out.tell("[dim]field: receptive field of the last convolution[/]")

@@ -252,6 +252,8 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
         yield Evaluated(evaluation=evaluation)
         yield Finished(run=_finished(job, evaluation))
     except OutputError as error:
+        if "--resume" in str(error):
+            raise
         said = str(error).removesuffix(", or choose another --out")
         raise OutputError(f"{said}; then --resume {folder.path} goes on") from error
 
