@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from typing import Any
 
+from striate.errors import InputError, choices
 from striate.records.layer import Failure, Field, Layer, Status
+from striate.records.portion import Portion, portion_at, portions, prefixes
+from striate.records.trace_html import trace_html
 from striate.records.trace_json import trace_json
+from striate.records.trace_text import View, comma_separated, lines, markdown, summary, table
+from striate.records.wording import by
 
 __all__ = ["Failure", "Field", "Layer", "Status", "Totals", "Trace"]
 
@@ -29,7 +34,7 @@ class Totals:
     train_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Trace:
     """A module's forward, traced on shapes alone.
 
@@ -38,6 +43,28 @@ class Trace:
     field is not understood; they are never counted as zero in silence.
     ``unused``: parameters the forward never touched, by name.
     ``modules``: the class of every module, by path, where the tracer noted it.
+
+    >>> import striate
+    >>> trace = striate.trace(striate.build(striate.zoo("resnet20")), (3, 32, 32), name="resnet20")
+    >>> trace
+    Trace('resnet20', 3×32×32, 76 layers, 269,722 params, 40,551,040 MACs)
+    >>> trace["stages.1"].macs, trace["stages.1.blocks.0.conv2"].field.size
+    (12976128, (21, 21))
+    >>> for part in trace.by_module():
+    ...     print(part.path or "(the network itself)", part.params)
+    (the network itself) 0
+    stem 464
+    stages 268608
+    head 650
+    >>> print(trace.table(depth=2, columns=["path", "shape", "macs"]))
+    layer          output   MACs
+    image         3×32×32
+    stem.conv    16×32×32   442k
+    stages.0     16×32×32  14.2M
+    stages.1     32×16×16  13.0M
+    stages.2       64×8×8  13.0M
+    head.pool      64×1×1
+    head.linear        10    640
     """
 
     name: str
@@ -74,3 +101,89 @@ class Trace:
     def as_json(self) -> dict[str, Any]:
         """The ``trace`` document: its keys do not change without a version bump."""
         return trace_json(self)
+
+    def __getitem__(self, path: str) -> Portion:
+        """Everything in the module at ``path``: its layers, and their sums.
+
+        InputError for a path at which nothing was traced.
+        """
+        found = portion_at(self.layers, path)
+        if found is None:
+            known = {prefix for layer in self.layers for prefix in prefixes(layer.path)}
+            raise InputError(
+                f"no layer of {self.name} is in {path!r}; {choices(path, sorted(known))}"
+            )
+        return found
+
+    def find(self, *ops: str) -> tuple[Layer, ...]:
+        """The layers with one of these ops, in order: ``trace.find("conv2d", "linear")``."""
+        return tuple(layer for layer in self.layers if layer.op in ops)
+
+    def by_module(self, depth: int = 1) -> tuple[Portion, ...]:
+        """The trace cut into modules, ``depth`` deep in the module tree, in order of execution.
+
+        What a module above that depth did itself (the flatten of a top module) is a portion with
+        that module's path.  The sums over all of them are the sums over the trace.
+        """
+        return portions(self.layers, depth, self.modules)
+
+    def table(
+        self,
+        *,
+        depth: int | None = None,
+        columns: Sequence[str] | None = None,
+        sort: str | None = None,
+        every: bool = False,
+        width: int | None = 80,
+    ) -> str:
+        """The layer table as text, ``width`` columns wide at most (None: as wide as it gets).
+
+        ``depth``: fold modules this deep in the tree (None: where the table would be long, 0:
+        nowhere).  ``columns``: their names, of ``path``, ``op``, ``shape``, ``params``, ``macs``,
+        ``activations``, ``out_bytes``, ``saved_bytes``, ``field``, ``least``, ``stride``, …
+        ``sort``: the largest first by one of them.  ``every``: pointwise operations and views too.
+        """
+        view = _view(depth, columns, sort, every=every)
+        return "\n".join(lines(table(self.layers, view, self.modules), width=width))
+
+    def to_markdown(
+        self,
+        *,
+        depth: int | None = None,
+        columns: Sequence[str] | None = None,
+        sort: str | None = None,
+        every: bool = False,
+    ) -> str:
+        """The same table in Markdown."""
+        return markdown(table(self.layers, _view(depth, columns, sort, every=every), self.modules))
+
+    def to_csv(
+        self,
+        *,
+        depth: int | None = None,
+        columns: Sequence[str] | None = None,
+        sort: str | None = None,
+    ) -> str:
+        """Every operation (or, with ``depth``, every module) as CSV with plain numbers."""
+        return comma_separated(self.layers, _view(depth, columns, sort, every=True))
+
+    def __str__(self) -> str:
+        return f"{self.table()}\n{summary(self)}"
+
+    def __repr__(self) -> str:
+        cut = "" if self.complete else ", incomplete"
+        return (
+            f"Trace({self.name!r}, {by(self.image)}, {len(self.layers)} layers, "
+            f"{self.totals.params:,} params, {self.totals.macs:,} MACs{cut})"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return trace_html(self)
+
+
+def _view(
+    depth: int | None, columns: Sequence[str] | None, sort: str | None, *, every: bool
+) -> View:
+    names = None if columns is None else tuple(columns)
+    return View(depth=depth, columns=names, sort=sort, every=every)
