@@ -218,6 +218,11 @@ EXACT: dict[str, Callable[[], nn.Module]] = {
     "spatial attention": lambda: Net(_spatial_attention, Conv(3, 4, 3), Conv(2, 1, 7, padding=3)),
     "class token": lambda: Net(_class_token, Conv(3, 8, 4, 4), nn.Linear(8, 8)),
     "unfold": lambda: Net(_unfolded, Conv(3, 4, 3), nn.Linear(36, 4)),
+    "fold": lambda: Net(
+        lambda x, l: F.fold(l(F.unfold(x, 3, stride=2).transpose(1, 2)).transpose(1, 2), (47, 47), 3,
+                            stride=2),
+        nn.Linear(27, 36),
+    ),
     "tensor unfold": lambda: Net(
         lambda x, c: c(x).unfold(2, 3, 2).unfold(3, 5, 1).sum((-1, -2)), Conv(3, 4, 3)
     ),

@@ -23,8 +23,9 @@ class Field:
     pooling, attention, flattening), ``data-dependent`` (positions depend on values), ``unknown``.
     ``gated``: what a squeeze gate, or a norm's statistics over space, saw was left out.
     ``spans``: where neighbours are not evenly apart along an axis (after upsampling, uneven
-    pools, windows), the first and last pixel of every element; ``stride`` is then their mean and
-    ``size`` the largest.  None where ``start`` and ``stride`` say it all.
+    pools, windows), the first and last pixel of every element counted from ``start``; ``stride``
+    is then their mean and ``size`` the largest.  None where ``start`` and ``stride`` say it all.
+    An element whose last pixel is before its first sees none (a hole of a transposed convolution).
     ``interior``: per axis, the first and last pixel between which an element's interval must lie
     for the element to be interior, its windows having met no padding; mostly the whole image.
     """
@@ -43,7 +44,8 @@ class Field:
     def span(self, axis: int, index: int) -> tuple[int, int]:
         """First and last pixel that the element at ``index`` along ``axis`` (0: height) sees."""
         if self.spans is not None and (uneven := self.spans[axis]) is not None:
-            return uneven[index]
+            first, last = uneven[index]
+            return self.start[axis] + first, self.start[axis] + last
         first = self.start[axis] + index * self.stride[axis]
         return first, first + self.size[axis] - 1
 

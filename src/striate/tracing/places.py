@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
@@ -95,7 +95,6 @@ class Stack:
         self.root = root
         self.open: list[tuple[nn.Module, str]] = []
         self._failed: tuple[BaseException, str] | None = None
-        self._paths = {id(module): path for path, module in root.named_modules()}
 
     @property
     def top(self) -> tuple[nn.Module, str]:
@@ -105,22 +104,22 @@ class Stack:
         """The innermost module whose call this error ended."""
         return self._failed[1] if self._failed is not None and self._failed[0] is error else ""
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While open, every ``module(...)`` in this thread is pushed and popped."""
-        thread = threading.get_ident()
-        original = nn.Module.__call__
-        stack, paths = self.open, self._paths
+    def attach(self) -> None:
+        """From now on each module's forward is noted here; whoever calls this takes it off again.
 
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != thread:
-                return original(module, *args, **kwargs)
-            path = paths.get(id(module))
-            if path is None:
-                path = stack[-1][1] if stack else ""
-            stack.append((module, path))
+        A module may be called or have its forward called: either way it is noted.
+        """
+        for path, module in self.root.named_modules():
+            if not isinstance(module, torch.jit.ScriptModule):
+                module.forward = self._noted(module, path, module.forward)
+
+    def _noted(self, module: nn.Module, path: str, forward: Callable[..., Any]) -> Any:
+        here, stack = (module, path), self.open
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            stack.append(here)
             try:
-                return original(module, *args, **kwargs)
+                return forward(*args, **kwargs)
             except BaseException as error:
                 if self._failed is None or self._failed[0] is not error:
                     self._failed = (error, path)
@@ -128,8 +127,4 @@ class Stack:
             finally:
                 stack.pop()
 
-        nn.Module.__call__ = call  # type: ignore[method-assign]  # scoped, put back below
-        try:
-            yield
-        finally:
-            nn.Module.__call__ = original  # type: ignore[method-assign]  # as it was
+        return noted

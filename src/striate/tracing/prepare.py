@@ -86,23 +86,29 @@ def _meta(tensor: torch.Tensor, stand_ins: dict[int, torch.Tensor]) -> torch.Ten
 
 
 _CONTAINERS = (dict, OrderedDict, list, set)
+_EMPTY: tuple[()] = ()
 
 
-def _attributes(part: nn.Module) -> dict[str, tuple[Any, Any]]:
+def _attributes(part: nn.Module) -> list[tuple[str, Any, Any]]:
     """Each attribute, and a copy of what is in it where it is a plain container."""
-    return {
-        name: (value, value.copy() if type(value) in _CONTAINERS else None)
-        for name, value in part.__dict__.items()
-    }
+    found: list[tuple[str, Any, Any]] = []
+    for name, value in part.__dict__.items():
+        if type(value) in _CONTAINERS:
+            found.append((name, value, value.copy() if value else _EMPTY))
+        else:
+            found.append((name, value, None))
+    return found
 
 
-def _restore(part: nn.Module, attributes: dict[str, tuple[Any, Any]]) -> None:
+def _restore(part: nn.Module, attributes: list[tuple[str, Any, Any]]) -> None:
     own = part.__dict__
-    for name in [name for name in own if name not in attributes]:
-        del own[name]
-    for name, (value, copy) in attributes.items():
+    if len(own) != len(attributes):
+        known = {name for name, _, _ in attributes}
+        for name in [name for name in own if name not in known]:
+            del own[name]
+    for name, value, copy in attributes:
         own[name] = value
-        if copy is None:
+        if copy is None or (copy is _EMPTY and not value):
             continue
         value.clear()
         if isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,8 @@ def listen(
     with _switches(), on_meta(module, train=train) as stand_ins:
         for owner, (tensor, elements) in stand_ins.items():
             recorder.watch_parameter(tensor, owner, elements)
-        with torch.inference_mode(), stack.listening():
+        stack.attach()
+        with torch.inference_mode():
             pixels = torch.empty(batch, *image, device="meta", dtype=_dtype(module))
             recorder.watch_image(pixels)
             try:
@@ -112,6 +114,7 @@ def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
         complete=heard.failure is None,
         unknown=tuple(recorder.unknown),
         failure=heard.failure,
+        modules={path: type(part).__name__ for path, part in module.named_modules()},
         unused=() if heard.failure is not None else tuple(unused),
     )
 
@@ -198,11 +201,14 @@ def _bytes(tensor: torch.Tensor) -> int:
 @contextmanager
 def _switches() -> Iterator[None]:
     """Global switches of torch as a trace needs them, then as they were."""
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     torch.backends.mha.set_fastpath_enabled(False)
+    gc.disable()  # half of a trace's time would go into looking for cycles
     try:
         with torch.random.fork_rng(devices=cuda):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        if collects:
+            gc.enable()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Offsets = NDArray[np.int64]
+Pairs = tuple[tuple[int, int], ...]
 
 NOWHERE = 1 << 40
 """Offset of an index that sees no pixel at all: +NOWHERE as a lower end, −NOWHERE as an upper."""
@@ -22,10 +23,21 @@ class Table:
     the table goes on beyond its ends.
     """
 
-    __slots__ = ("hi", "lo", "span")
+    __slots__ = ("_pairs", "hi", "lo", "span")
 
     def __init__(self, lo: Offsets, hi: Offsets, span: int) -> None:
         self.lo, self.hi, self.span = lo, hi, span
+        self._pairs: dict[int, Pairs] = {}
+
+    def pairs(self, extent: int) -> Pairs:
+        """(lower, upper + ``extent``) of every index from the first one's lower end."""
+        found = self._pairs.get(extent)
+        if found is None:
+            start = int(self.lo[0])
+            lo, hi = (self.lo - start).tolist(), (self.hi + (extent - start)).tolist()
+            found = tuple((a, b) if a <= b else (0, -1) for a, b in zip(lo, hi, strict=True))
+            self._pairs[extent] = found
+        return found
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from striate.records.trace import Field, Status
-from striate.tracing.fields.lines import Table, extremes, span
+from striate.tracing.fields.lines import Pairs, Table, extremes, span
 from striate.tracing.fields.reach import (
     AXES,
     Dim,
@@ -11,56 +14,75 @@ from striate.tracing.fields.reach import (
     Rank,
     Reach,
     Term,
-    axis_moves,
     contract,
     one_factor,
-    shifted,
 )
 
-Spans = tuple[tuple[int, int], ...]
-Side = tuple[int, int, int, int, Spans | None, Rank, bool]
+
+class Side(NamedTuple):
+    """One axis of a Field."""
+
+    size: int
+    least: int
+    stride: int
+    start: int
+    spans: Pairs | None
+    rank: Rank
+    whole: bool
+    interior: tuple[int, int]
 
 
 def field_of(reach: Reach) -> Field | None:
     """The field of one position, channels taken together; None without a spatial axis."""
-    terms = tuple(_positions(term, reach.image) for term in reach.terms)
-    if not any(factor.axes for term in terms for dim in term.dims for factor in dim) and not any(
-        axis_moves(term.dims, axis) for term in terms for axis in AXES
-    ):
+    terms = tuple([_positions(term, reach.image) for term in reach.terms])
+    if not _is_spatial(terms):
         return None
-    height, width = (_side(terms, axis, reach.image[axis]) for axis in AXES)
-    spans = None if height[4] is None and width[4] is None else (height[4], width[4])
+    height = _side(terms, 0, reach.image[0])
+    width = _side(terms, 1, reach.image[1])
+    uneven = height.spans is not None or width.spans is not None
     return Field(
         status=_status(height, width),
-        size=(height[0], width[0]),
-        least=(height[1], width[1]),
-        stride=(height[2], width[2]),
-        start=(height[3], width[3]),
-        spans=spans,
+        size=(height.size, width.size),
+        least=(height.least, width.least),
+        stride=(height.stride, width.stride),
+        start=(height.start, width.start),
+        spans=(height.spans, width.spans) if uneven else None,
         gated=reach.gated,
-        interior=(_interior(terms, 0), _interior(terms, 1)),
+        interior=(height.interior, width.interior),
     )
 
 
-def _interior(terms: tuple[Term, ...], axis: int) -> tuple[int, int]:
-    return max(t.hulls[axis].near for t in terms), min(t.hulls[axis].far for t in terms)
+def _is_spatial(terms: tuple[Term, ...]) -> bool:
+    for term in terms:
+        for dim in term.dims:
+            for factor in dim:
+                if factor.axes:
+                    return True
+    return False
 
 
 def _status(height: Side, width: Side) -> Status:
-    worst = max(height[5], width[5])
+    worst = max(height.rank, width.rank)
     if worst is Rank.UNKNOWN:
         return "unknown"
     if worst is Rank.DATA:
         return "data-dependent"
     if worst is Rank.BOUND:
         return "bound"
-    return "whole" if height[6] or width[6] else "exact"
+    return "whole" if height.whole or width.whole else "exact"
 
 
 def _positions(term: Term, image: tuple[int, int]) -> Term:
     """The term with the intervals of a position's channels taken together."""
-    moving = [d for d, dim in enumerate(term.dims) if d > 0 and any(f.moves for f in dim)]
-    if len(moving) < 2 and not any(_has_channels(term.dims[d]) for d in moving):
+    moving: list[int] = []
+    plain = True
+    for d, dim in enumerate(term.dims):
+        for factor in dim:
+            if factor.moves and d:
+                moving.append(d)
+                plain = plain and len(dim) == 1 and factor.axes in (1, 2)
+                break
+    if plain and len({term.dims[d][0].axes for d in moving}) == len(moving):
         return term
     mixed = {
         d for d in moving if _has_channels(term.dims[d]) or _finer(term.dims[d], term.dims[d + 1 :])
@@ -91,61 +113,83 @@ def _step(factor: Factor, axis: int) -> float:
 
 
 def _side(terms: tuple[Term, ...], axis: int, pixels: int) -> Side:
-    """(size, least, stride, start, spans, rank, whole) along one axis."""
-    least = min(term.hulls[axis].least for term in terms)
-    whole = [term for term in terms if term.hulls[axis].whole]
+    hulls = [term.hulls[axis] for term in terms]
+    interior = max(hull.near for hull in hulls), min(hull.far for hull in hulls)
+    least = min(hull.least for hull in hulls)
+    whole = [hull.rank for hull in hulls if hull.whole]
     if whole:
-        rank = min(term.hulls[axis].rank for term in whole)
-        stride = max(_side_of(term, axis)[2] for term in terms)
-        return pixels, least, stride, 0, None, rank, True
-    rank = max(term.hulls[axis].rank for term in terms)
+        steps = [_step(f, axis) for t in terms for dim in t.dims for f in dim if f.lines[axis] != 0]
+        stride = round(min(steps)) if steps else 0
+        return Side(pixels, least, stride, 0, None, min(whole), True, interior)
     if len(terms) == 1:
-        size, least, stride, start, spans = _side_of(terms[0], axis)
-        return size, least, stride, start, spans, rank, False
-    lo = hi = None
+        size, stride, start, spans = _even_or_not(terms[0], axis)
+        return Side(size, least, stride, start, spans, hulls[0].rank, False, interior)
+    los: list[int] = []
+    his: list[int] = []
     for term in terms:
         low, high = term.hulls[axis].lo, term.hulls[axis].hi
         for dim in term.dims:
             for factor in dim:
                 far_lo, far_hi = extremes(factor.lines[axis], factor.size)
                 low, high = low + far_lo, high + far_hi
-        lo = low if lo is None else min(lo, low)
-        hi = high if hi is None else max(hi, high)
-    assert lo is not None and hi is not None
-    return hi - lo + 1, least, 0, lo, None, max(rank, Rank.BOUND), False
+        los.append(low)
+        his.append(high)
+    lo, hi = min(los), max(his)
+    rank = max(Rank.BOUND, *(hull.rank for hull in hulls))
+    return Side(hi - lo + 1, least, 0, lo, None, rank, False, interior)
 
 
-def _side_of(term: Term, axis: int) -> tuple[int, int, int, int, Spans | None]:
+def _even_or_not(term: Term, axis: int) -> tuple[int, int, int, Pairs | None]:
+    """(size, stride, start, spans) along one axis of a single term."""
     hull = term.hulls[axis]
     bit = 1 << axis
-    along = [
-        factor
-        for dim in term.dims
-        for factor in dim
-        if factor.lines[axis] != 0 or (factor.axes & bit and factor.size > 1)
-    ]
-    moving = [factor for factor in along if factor.lines[axis] != 0]
-    extent = hull.hi - hull.lo + 1
+    along: list[Factor] = []
+    moving = 0
+    for dim in term.dims:
+        for factor in dim:
+            if factor.lines[axis] != 0:
+                moving += 1
+                along.append(factor)
+            elif factor.axes & bit and factor.size > 1:
+                along.append(factor)
+    extent = hull.hi - hull.lo
     if not moving:
-        return extent, hull.least, 0, hull.lo, None
-    if len(moving) == 1 == len(along) and isinstance(step := moving[0].lines[axis], int):
-        return extent, hull.least, step, hull.lo, None
-    if len(moving) == len(along) and not any(isinstance(f.lines[axis], Table) for f in moving):
-        steps = sorted(((int(str(f.lines[axis])), f.size) for f in moving), reverse=True)
-        pairs = zip(steps, steps[1:], strict=False)
-        if all(outer == inner * n for (outer, _), (inner, n) in pairs):
-            return extent, hull.least, steps[-1][0], hull.lo, None
-    return _uneven(term, axis, along)
+        return extent + 1, 0, hull.lo, None
+    lines = [factor.lines[axis] for factor in along]
+    steps = [line for line in lines if isinstance(line, int)]
+    if len(steps) < len(lines):
+        return _by_table(along, axis, hull.lo, extent)
+    sizes = [factor.size for factor in along]
+    if moving == len(along):
+        pairs = sorted(zip(steps, sizes, strict=True), reverse=True)
+        if all(a[0] == b[0] * b[1] for a, b in zip(pairs, pairs[1:], strict=False)):
+            return extent + 1, pairs[-1][0], hull.lo, None
+    stride, spans = _staircase(tuple(steps), tuple(sizes), extent)
+    return extent + 1, stride, hull.lo, spans
 
 
-def _uneven(term: Term, axis: int, along: list[Factor]) -> tuple[int, int, int, int, Spans | None]:
+def _by_table(
+    along: list[Factor], axis: int, start: int, extent: int
+) -> tuple[int, int, int, Pairs | None]:
     one, lo_more, hi_more = one_factor(tuple(along))
-    hull = shifted(term.hulls, lo_more, hi_more)[axis]
     line = one.lines[axis]
-    if isinstance(line, int):
-        return hull.hi - hull.lo + 1, hull.least, line, hull.lo, None
-    los, his = (line.lo + hull.lo).tolist(), (line.hi + hull.hi).tolist()
-    spans = tuple((lo, hi) if lo <= hi else (0, -1) for lo, hi in zip(los, his, strict=True))
-    size = max(hi - lo + 1 for lo, hi in spans)
+    start, extent = start + lo_more[axis], extent + hi_more[axis] - lo_more[axis]
+    if not isinstance(line, Table):
+        return extent + 1, line, start, None
+    spans = line.pairs(extent)
+    size = int((line.hi - line.lo).max()) + extent + 1
     stride = round(line.span / one.size) if one.size > 1 else 0
-    return size, hull.least, stride, spans[0][0], spans
+    return size, stride, start + int(line.lo[0]), spans
+
+
+@lru_cache(maxsize=512)
+def _staircase(
+    steps: tuple[int, ...], sizes: tuple[int, ...], extent: int
+) -> tuple[int, Pairs | None]:
+    """Mean stride and spans of a dimension of several factors, each of even steps."""
+    factors = tuple(Factor(n, (step, 0)) for step, n in zip(steps, sizes, strict=True))
+    one, _, _ = one_factor(factors)
+    line = one.lines[0]
+    if not isinstance(line, Table):
+        return line, None
+    return round(line.span / one.size), line.pairs(extent)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.tracing.fields.joins import anywhere, union
+from striate.tracing.fields.joins import anywhere, union, without
 from striate.tracing.fields.moves import permute as move
 from striate.tracing.fields.moves import reshape as rearrange
 from striate.tracing.fields.moves import split_dim
-from striate.tracing.fields.reach import Factor, Rank, Reach, Term, shifted
+from striate.tracing.fields.reach import Factor, Rank, Reach, Term, shifted, still, worsened
 from striate.tracing.fields.resample import adaptive, antialiased, resize, taps
 from striate.tracing.fields.windows import pad as padded
 from striate.tracing.fields.windows import pool as pooled
-from striate.tracing.fields.windows import remap, slide
+from striate.tracing.fields.windows import convolve_transposed, remap, slide
 from striate.tracing.ops.call import Call, Effect, op, sized
 
 
@@ -164,6 +164,35 @@ def im2col(call: Call) -> Effect:
     seen = rearrange(seen, (n, channels * kernel[0] * kernel[1], out[0] * out[1]))
     attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     return Effect(seen, attrs=attrs)
+
+
+@op("col2im", name="fold")
+def col2im(call: Call) -> Effect:
+    """(input (N, C·kh·kw, oh·ow), output size, kernel, dilation, padding, stride) → (N, C, H, W)."""
+    reach = call.reach
+    kernel, dilation, padding, stride = (sized(call.args[i], 2) for i in range(2, 6))
+    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    if reach is None:
+        return Effect(attrs=attrs)
+    n, channels, height, width = call.out.shape
+    out = [
+        (side + 2 * p - d * (k - 1) - 1) // s + 1
+        for side, k, d, p, s in zip((height, width), kernel, dilation, padding, stride, strict=True)
+    ]
+    seen = rearrange(reach, (n, channels, *kernel, *out))
+    places = {d for term in seen.terms for d in (2, 3) if not still(term.dims[d])}
+    seen = without(seen, {2, 3}, keep=False)
+    seen = convolve_transposed(
+        seen,
+        channels=channels,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=channels,
+        out=(n, channels, height, width),
+    )
+    return Effect(worsened(seen, Rank.BOUND) if places else seen, attrs=attrs)
 
 
 def windows_of(
