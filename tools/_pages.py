@@ -33,7 +33,7 @@ FENCE = re.compile(
 # What differs from machine to machine and from run to run.
 _NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|…)"
 _VOLATILE = [
-    (re.compile(rf"{_NUMBER}(?= img/s)"), "N"),
+    (re.compile(rf"{_NUMBER}(?= images/s)"), "N"),
     (re.compile(rf"(?<=loss ){_NUMBER}"), "N"),
     (re.compile(rf"((?:acc|accuracy|calibration error) ){_NUMBER}%"), r"\1N%"),
     (re.compile(rf"about {_NUMBER} (?:s|min|h)(?: \d+ (?:s|min))?"), "about N s"),

@@ -143,7 +143,7 @@ def test_links_between_files_of_the_readme_exist() -> None:
         ("a\n…\nd", "a\nd\n", True),
         ("a\nd", "a\nb\nd\n", False),
         ("a (1+1)", "a (1+1)\n", True),
-        ("loss 0.1 · 2,000 img/s", "loss 12.345 · 7 img/s\n", True),
+        ("loss 0.1 · 2,000 images/s", "loss 12.345 · 7 images/s\n", True),
         ("loss 0.1 · 2,000 images", "loss 0.1 · 7 images\n", False),
         ("…", "", True),
     ],
