@@ -33,7 +33,7 @@ from striate.flow.events import (
     Training,
 )
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
-from striate.flow.network import built, suited, traced
+from striate.flow.network import built, suited, traced, users_errors
 from striate.flow.report import ReportParts, write_report
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import Target, resolve
@@ -139,20 +139,21 @@ def _begun(
     findings = tuple(check(found))
     yield Checked(findings=findings)
 
-    module = built(network, seed_of(options, from_file))
+    module = built(network, seed_of(options, from_file), dataset.image)
     recipe, reasons = recipe_for(dataset, module, options, from_file)
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
     images, labels = _first_batch(dataset, recipe)
-    probed = probe(
-        module,
-        images,
-        labels,
-        recipe,
-        classes=len(dataset.classes),
-        candidates=candidates,
-        fresh=options.reprobe,
-    )
+    with users_errors(network):
+        probed = probe(
+            module,
+            images,
+            labels,
+            recipe,
+            classes=len(dataset.classes),
+            candidates=candidates,
+            fresh=options.reprobe,
+        )
     yield Probed(probe=probed)
     planned = plan(
         recipe,
@@ -219,7 +220,7 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
         yield NetworkReady(name=network.name, why=info.notes.get("why"), trace=found)
         findings = tuple(check(found))
         yield Checked(findings=findings)
-        module = built(network, recipe.seed)
+        module = built(network, recipe.seed, dataset.image)
         if kept is not None and (changed := kept.changed(module)) is not None:
             yield Notice(text=f"{changed}; its bits may differ from an uninterrupted run's")
         job = _Job(
@@ -240,15 +241,16 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
     recipe, folder = job.recipe, job.folder
     yield Training(recipe=recipe, folder=folder.path, seconds=seconds, resumed=resume)
     try:
-        yield from train(job.module, job.dataset, recipe, folder, resume=resume)
-        evaluation = evaluate(
-            job.module,
-            job.dataset.test,
-            Preprocessing.of(job.dataset),
-            setting=known_setting(recipe.setting),
-            batch_size=2 * recipe.batch_size,
-            device=recipe.device,
-        )
+        with users_errors(job.network):
+            yield from train(job.module, job.dataset, recipe, folder, resume=resume)
+            evaluation = evaluate(
+                job.module,
+                job.dataset.test,
+                Preprocessing.of(job.dataset),
+                setting=known_setting(recipe.setting),
+                batch_size=2 * recipe.batch_size,
+                device=recipe.device,
+            )
         yield Evaluated(evaluation=evaluation)
         yield Finished(run=_finished(job, evaluation))
     except OutputError as error:
@@ -292,7 +294,7 @@ def _finished(job: _Job, evaluation: Evaluation) -> Run:
             probe=[ProbeResult(**result) for result in job.notes["probe"]],
             command=job.notes["command"] or f"striate fit {job.dataset.name}",
             why=job.notes["why"],
-            start=lambda: built(job.network, recipe.seed),
+            start=lambda: built(job.network, recipe.seed, job.dataset.image),
         )
     )
     job.folder.finish(run, evaluation)

@@ -7,9 +7,11 @@ without arguments, or a module that exists already.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -96,11 +98,12 @@ def _factory(value: Any, text: str) -> Callable[[], nn.Module]:
     from torch import nn
 
     if isinstance(value, nn.Module):
-        return lambda: value
+        return lambda: copy.deepcopy(value)  # each with the weights it was written with
     if not callable(value):
         raise TargetError(
             f"{text}: {type(value).__name__} is neither an nn.Module nor something that makes one"
         )
+    _takes_no_arguments(value, text)
 
     def make() -> nn.Module:
         made = _called(value, text)
@@ -109,6 +112,20 @@ def _factory(value: Any, text: str) -> Callable[[], nn.Module]:
         return made
 
     return make
+
+
+def _takes_no_arguments(factory: Callable[..., Any], text: str) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # made in C: it is called, and says itself what it lacks
+        return
+    try:
+        signature.bind()
+    except TypeError as error:
+        raise TargetError(
+            f"{text}: is called without arguments, and that fails ({error}); name a function "
+            "without parameters that makes the module"
+        ) from error
 
 
 def _import_file(path: Path, text: str) -> Any:
@@ -148,12 +165,23 @@ def _called(function: Callable[[], Any], text: str) -> Any:
         raise
     # The user's code may raise anything at all, SystemExit included; each is their error to see.
     except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        if isinstance(error, SyntaxError) and error.filename:
-            where = f" at {error.filename}:{error.lineno}"
-        reason = " ".join(str(error).split()) or "no message"
-        raise TargetError(f"{text}: raised {type(error).__name__}{where}: {reason}") from error
+        raise TargetError(f"{text}: {raised(error)}") from error
+
+
+def raised(error: BaseException) -> str:
+    """What ``error`` says and, where user's code is to blame, its innermost line, in one line."""
+    where = None
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}:{error.lineno}"
+    else:
+        for frame in traceback.extract_tb(error.__traceback__):
+            if not Path(frame.filename).is_relative_to(_OURS):
+                where = f"{frame.filename}:{frame.lineno}"
+    reason = " ".join(str(error).split()) or "no message"
+    return f"raised {type(error).__name__}{f' at {where}' if where else ''}: {reason}"
+
+
+_OURS = Path(__file__).parents[1]
 
 
 def _timm(text: str, name: str) -> Target:

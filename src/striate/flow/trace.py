@@ -15,17 +15,18 @@ def trace_target(target: Target | str, image: str | None = None) -> Trace:
     if isinstance(target, str):
         target = resolve(target)
     size = full_image(image, target.image or DEFAULT_IMAGE)
-    from striate.tracing import trace
+    from striate.flow.network import shapes_of
 
     if target.arch is not None:
         from striate.arch import adapt
         from striate.building import build
 
         if size[0] != target.arch.image[0]:
+            takes = target.arch.image[0]
             raise InputError(
-                f"--image {'x'.join(map(str, size))}: {target.name} takes "
-                f"{target.arch.image[0]} channels, not {size[0]}"
+                f"--image {'x'.join(map(str, size))}: {target.name} takes images of {takes} "
+                f"channel{'' if takes == 1 else 's'}, not {size[0]}; change image in its TOML"
             )
         arch = adapt(target.arch, image=size)
-        return trace(lambda: build(arch, device="meta"), size, name=target.name)
-    return trace(target.make, size, name=target.name)
+        return shapes_of(lambda: build(arch, device="meta"), size, name=target.name)
+    return shapes_of(target.make, size, name=target.name)
