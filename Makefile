@@ -50,7 +50,8 @@ contracts: $(VENV)/installed-dev ## which room may import which
 	$(BIN)/lint-imports --no-logo --no-cache
 
 generated: $(VENV)/installed-dev ## are the generated files up to date?
-	@set -e; for tool in $(TOOLS); do echo "$$tool --check"; $(BIN)/python $$tool --check; done
+	@stale=0; for tool in $(TOOLS); do \
+	  echo "$$tool --check"; $(BIN)/python $$tool --check || stale=1; done; exit $$stale
 
 generate: $(VENV)/installed-dev ## write the generated files again
 	@set -e; for tool in $(TOOLS); do echo "$$tool"; $(BIN)/python $$tool; done
