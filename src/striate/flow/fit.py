@@ -144,7 +144,7 @@ def _begun(
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
     images, labels = _first_batch(dataset, recipe)
-    with users_errors(network):
+    with users_errors(network.name):
         probed = probe(
             module,
             images,
@@ -241,7 +241,7 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
     recipe, folder = job.recipe, job.folder
     yield Training(recipe=recipe, folder=folder.path, seconds=seconds, resumed=resume)
     try:
-        with users_errors(job.network):
+        with users_errors(job.network.name):
             yield from train(job.module, job.dataset, recipe, folder, resume=resume)
             evaluation = evaluate(
                 job.module,

@@ -32,7 +32,7 @@ def suited(target: Target, dataset: Dataset) -> Arch | Target:
 def shapes_of(make: Callable[[], nn.Module], image: tuple[int, int, int], *, name: str) -> Trace:
     """``trace``, whatever the user's forward does."""
     try:
-        return trace(make, image, name=name)
+        return trace(lambda: settled(make(), image, name), image, name=name)
     except SystemExit as error:  # anything else that a forward raises is in the Trace
         raise TargetError(f"{name}: {raised(error)}") from error
 
@@ -55,23 +55,24 @@ def traced(network: Arch | Target, image: tuple[int, int, int]) -> Trace:
 
 
 def built(network: Arch | Target, seed: int, image: tuple[int, int, int]) -> nn.Module:
-    """The module with its first weights, a function of ``seed`` (for a user's own too).
-
-    Lazy modules are given their shapes by one image of zeros, ``image`` (C, H, W).
-    """
+    """The module with its first weights, a function of ``seed`` (for a user's own too)."""
     if isinstance(network, Arch):
         return build(network, seed=seed)
     with steady_generators(seed):
-        module = network.make()
-        if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
-            with users_errors(network), evaluating(module):
-                module(torch.zeros(1, *image))
-        return module
+        return settled(network.make(), image, network.name)
+
+
+def settled(module: nn.Module, image: tuple[int, int, int], name: str) -> nn.Module:
+    """``module``, whose lazy parts, if there are any, have taken their shapes from an image."""
+    if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
+        with users_errors(name), evaluating(module):
+            module(torch.zeros(1, *image))
+    return module
 
 
 @contextmanager
-def users_errors(network: Arch | Target) -> Generator[None]:
-    """TargetError for what the network raises inside, which shapes alone did not tell.
+def users_errors(name: str) -> Generator[None]:
+    """TargetError for what the network ``name`` raises inside, which shapes alone did not tell.
 
     Only what is raised outside striate's own files, on the way through a module's call or its
     gradient, is taken for the network's; a fault of ours keeps its traceback.
@@ -85,7 +86,7 @@ def users_errors(network: Arch | Target) -> Generator[None]:
         files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
         if Path(files[-1]).is_relative_to(_OURS) or not any(map(_runs_networks, files)):
             raise
-        raise TargetError(f"{network.name}: {raised(error)}") from error
+        raise TargetError(f"{name}: {raised(error)}") from error
 
 
 _OURS = Path(__file__).parents[1]
