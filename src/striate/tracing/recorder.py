@@ -25,6 +25,7 @@ from striate.tracing.memory import Block, Storages, saved_by
 from striate.tracing.ops import OPS, Call, Effect, Op
 from striate.tracing.ops.call import tensors_in
 from striate.tracing.ops.pointwise import pointwise
+from striate.tracing.ops.quick import QUICK, Quick
 from striate.tracing.overlaps import after_write
 from striate.tracing.places import Stack, calling_line
 from striate.tracing.standins import StandIns
@@ -79,7 +80,7 @@ class Recorder(TorchDispatchMode):
         self.failed: tuple[BaseException, Heard] | None = None
         self.mistake: BaseException | None = None
         self._inside: Inside | None = None
-        self._table: dict[Any, tuple[Op | None, str]] = {}
+        self._table: dict[Any, tuple[Op | None, str, Quick | None]] = {}
         self._fields: dict[int, tuple[Reach, Field | None]] = {}
         self._stand_ins = StandIns()
 
@@ -120,7 +121,7 @@ class Recorder(TorchDispatchMode):
         entry = self._table.get(func)
         if entry is None:
             entry = self._table[func] = _look_up(func)
-        op, name = entry
+        op, name, quick = entry
         args, kwargs = self._stand_ins.for_call(name, op, args, kwargs)
         apart = op is None and func._can_decompose()
         if apart and self._inside is not None:
@@ -137,7 +138,9 @@ class Recorder(TorchDispatchMode):
                 with self:
                     out = func.decompose(*args, **kwargs)
             else:
-                out = func(*args, **kwargs)
+                out = quick(args, kwargs) if quick is not None else None
+                if out is None:
+                    out = func(*args, **kwargs)
         except Exception as error:
             if self.failed is None or self.failed[0] is not error:
                 shown = op.name if op is not None else name.strip("_")
@@ -351,12 +354,12 @@ def _layers(sources: list[Value]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(source.layer for source in sources if source.layer >= 0))
 
 
-def _look_up(func: Any) -> tuple[Op | None, str]:
-    """The table's entry for an operator, and its bare name."""
+def _look_up(func: Any) -> tuple[Op | None, str, Quick | None]:
+    """The table's entry for an operator, its bare name, and what knows its output beforehand."""
     name = func._schema.name.split("::")[1]
     if func.namespace != "aten":
-        return None, f"{func.namespace}::{name}"
+        return None, f"{func.namespace}::{name}", None
     found = OPS.get(name) or OPS.get(name.rstrip("_"))
     if found is None and torch.Tag.pointwise in func.tags:
         found = Op(name.strip("_"), pointwise)
-    return found, name
+    return found, name, QUICK.get(func.name())

@@ -1,0 +1,120 @@
+"""The empty output of frequent operations, where their shapes are plain.
+
+PyTorch finds the shapes of some operations on the meta device by running a decomposition in
+Python, which takes longer than all else in a trace.  For the plain cases (contiguous tensors of
+one type that fit each other) the output is known beforehand; anything else, above all shapes that
+do not fit, is left to PyTorch and its errors.
+
+That each output has the shape, strides and type that PyTorch's own kernel gives is a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+Tensor = torch.Tensor
+Quick = Callable[[Sequence[Any], Mapping[str, Any]], Tensor | None]
+
+
+def _like(given: Tensor, shape: Sequence[int] | None = None) -> Tensor:
+    size = given.shape if shape is None else shape
+    return torch.empty(size, dtype=given.dtype, device="meta")
+
+
+def _plain(tensor: Any) -> bool:
+    return isinstance(tensor, Tensor) and tensor.is_meta and tensor.is_contiguous()
+
+
+def _fits(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    return tensor is None or (tuple(tensor.shape) == tuple(shape) and tensor.dtype is dtype)
+
+
+def batch_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, weight, bias, mean, variance, training, …), not in training."""
+    given = args[0]
+    if kwargs or len(args) < 6 or args[5] or not _plain(given) or given.dim() < 2:
+        return None
+    channels = (given.shape[1],)
+    fits = all(_fits(args[i], channels, given.dtype) for i in (1, 2, 3, 4))
+    return _like(given) if fits and args[3] is not None and args[4] is not None else None
+
+
+def layer_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, normalised shape, weight, bias, eps)."""
+    given = args[0]
+    if kwargs or not _plain(given):
+        return None
+    shape = tuple(args[1])
+    if tuple(given.shape[given.dim() - len(shape) :]) != shape:
+        return None
+    fits = all(_fits(value, shape, given.dtype) for value in args[2:4])
+    return _like(given) if fits else None
+
+
+def linear(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, weight, bias)."""
+    given, weight = args[:2]
+    if kwargs or not _plain(given) or given.dim() < 2 or weight.dim() != 2:
+        return None
+    out, features = weight.shape
+    if given.shape[-1] != features or weight.dtype is not given.dtype or not weight.is_meta:
+        return None
+    bias = args[2] if len(args) > 2 else None
+    return _like(given, (*given.shape[:-1], out)) if _fits(bias, (out,), given.dtype) else None
+
+
+def unary(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input): an activation."""
+    given = args[0]
+    return _like(given) if _plain(given) and given.dtype.is_floating_point else None
+
+
+def binary(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, other) of one shape and type, or a float and a number."""
+    given, other = args[:2]
+    if not _plain(given) or not given.dtype.is_floating_point:
+        return None
+    if isinstance(other, Tensor):
+        same = _plain(other) and other.shape == given.shape and other.dtype is given.dtype
+        return _like(given) if same else None
+    return _like(given) if isinstance(other, (int, float)) else None
+
+
+def attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(query, key, value, …), each (N, heads, tokens, features).
+
+    The output is laid out as (N, tokens, heads, features), as the fused kernels have it.
+    """
+    query, key, value = args[:3]
+    if query.dim() != 4 or key.dim() != 4 or value.dim() != 4 or kwargs.get("enable_gqa"):
+        return None
+    n, heads, rows, features = query.shape
+    fits = (
+        tuple(key.shape[:2]) == (n, heads) == tuple(value.shape[:2])
+        and key.shape[3] == features
+        and key.shape[2] == value.shape[2]
+        and query.dtype is key.dtype is value.dtype
+    )
+    if not fits or not query.is_meta:
+        return None
+    return _like(query, (n, rows, heads, value.shape[3])).transpose(1, 2)
+
+
+QUICK: dict[str, Quick] = {
+    "aten::batch_norm": batch_norm,
+    "aten::layer_norm": layer_norm,
+    "aten::linear": linear,
+    "aten::gelu": unary,
+    "aten::silu": unary,
+    "aten::sigmoid": unary,
+    "aten::hardswish": unary,
+    "aten::add.Tensor": binary,
+    "aten::sub.Tensor": binary,
+    "aten::mul.Tensor": binary,
+    "aten::div.Tensor": binary,
+    "aten::scaled_dot_product_attention": attention,
+}
+"""By the operator's full name, overload included."""
