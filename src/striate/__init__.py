@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from striate.building import build as build
     from striate.checking import check as check
     from striate.flow.fit import fit as fit
-    from striate.runs import load_run as load
+    from striate.flow.load import load as load
     from striate.tracing import trace as trace
 
 _HOMES = {
@@ -30,7 +30,7 @@ _HOMES = {
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
     "fit": ("striate.flow.fit", "fit"),
-    "load": ("striate.runs", "load_run"),
+    "load": ("striate.flow.load", "load"),
 }
 
 __all__ = ["Arch", "__version__", "build", "check", "fit", "load", "trace", "zoo"]
