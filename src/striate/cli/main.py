@@ -59,7 +59,19 @@ def _options(
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and exit.  Every expected error is one line on stderr."""
+    _wait_briefly()
     sys.exit(outcome(arguments))
+
+
+def _wait_briefly() -> None:
+    """Let torch's threads sleep soon when they wait for each other, unless the user says how.
+
+    On a machine with other work, threads that spin wait for threads that cannot run: training
+    slows down by the ten (docs/decisions/0007-threads-that-wait.md).  Read once, by OpenMP, when
+    torch is loaded.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def outcome(arguments: list[str] | None = None) -> int:
