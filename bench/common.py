@@ -55,9 +55,13 @@ def today() -> str:
 
 
 def command() -> str:
-    """The command line that ran this benchmark, as one would type it in the repository."""
+    """The command line that ran this benchmark, as one would type it in the repository.
+
+    Variables that change what is measured are part of it.
+    """
     script = Path(sys.argv[0]).resolve().relative_to(ROOT).as_posix()
-    return " ".join(["python", script, *sys.argv[1:]])
+    set_ = [f"{name}={os.environ[name]}" for name in ("OMP_NUM_THREADS",) if name in os.environ]
+    return " ".join([*set_, "python", script, *sys.argv[1:]])
 
 
 def write(record: Record, name: str) -> Path:
