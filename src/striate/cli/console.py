@@ -29,6 +29,11 @@ class ReaderGone(Exception):
 
 
 class _Console(Console):
+    """Text as it is: ``net.py:Leaves:`` is no emoji, and a number no link."""
+
+    def __init__(self, file: TextIO, *, soft_wrap: bool = False) -> None:
+        super().__init__(file=file, theme=_THEME, highlight=False, emoji=False, soft_wrap=soft_wrap)
+
     def on_broken_pipe(self) -> None:
         raise ReaderGone
 
@@ -107,11 +112,11 @@ def talk(*, as_json: bool, quiet: bool = False) -> Talk:
 
 def error_console() -> Console:
     """Where the last line of a failing command goes: stderr, never wrapped."""
-    return _Console(stderr=True, theme=_THEME, highlight=False, soft_wrap=True)
+    return _Console(sys.stderr, soft_wrap=True)
 
 
 def _open(stream: TextIO) -> Console:
-    console = _Console(file=stream, theme=_THEME, highlight=False)
+    console = _Console(stream)
     if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console.width = _UNBOUNDED
     return console
@@ -120,7 +125,7 @@ def _open(stream: TextIO) -> Console:
 def show_paragraph(console: Console, markup: str, *, indent: int = 0, hang: int = 0) -> None:
     """``Talk.tell`` on any console."""
     lines: list[Text] = []
-    for word in Text.from_markup(markup).split(" "):
+    for word in Text.from_markup(markup, emoji=False).split(" "):
         start = indent + hang if lines else indent
         if lines and lines[-1].cell_len + 1 + word.cell_len <= console.width:
             lines[-1].append(" ").append_text(word)

@@ -1,0 +1,156 @@
+"""Runs ``striate`` in child processes that may be stopped at stated places.
+
+One process imports everything once and forks a child for each command, before any thread exists.
+Reads a JSON request a line ({argv, cwd, env, stop, columns}) and answers each with a line {code,
+out, err}.  ``stop``: {"at": place, "signal": number, "step": number}; the places are the keys of
+``PLACES``.  ``columns``: the width of a terminal to run in, whose text is ``out``, or null.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import struct
+import sys
+import tempfile
+import termios
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pyarrow.parquet
+import sklearn.datasets  # noqa: F401 # imported here so that no child needs to
+import torch._dynamo  # noqa: F401 # optimisers import it
+
+import striate.cli.fitting
+import striate.data.opening
+import striate.flow.fit
+import striate.reporting.charts
+import striate.runs
+import striate.seeing
+from striate.cli.main import run
+from striate.records import EpochRecord, StepRecord
+
+PIL.Image.init()
+flow: Any = striate.flow.fit
+
+
+def before(owner: Any, name: str, stop: Callable[[], None]) -> None:
+    """Call ``stop`` whenever ``owner.name`` is about to run."""
+    real = getattr(owner, name)
+
+    def stopping(*arguments: Any, **options: Any) -> Any:
+        stop()
+        return real(*arguments, **options)
+
+    setattr(owner, name, stopping)
+
+
+def in_epoch(stop: Callable[[], None], step: int) -> None:
+    """Call ``stop`` when the step has been shown; at step −n, when epoch n has."""
+    display: Any = striate.cli.fitting.Display
+    real = vars(display)["show"]
+
+    def show(self: Any, event: Any) -> None:
+        real.__get__(self, display)(event)
+        if isinstance(event, StepRecord) and event.step == step:
+            stop()
+        if isinstance(event, EpochRecord) and event.epoch == -step:
+            stop()
+
+    display.show = show
+
+
+PLACES: dict[str, Callable[[Callable[[], None], int], None]] = {
+    "reading": lambda stop, _: before(flow, "open_data", stop),
+    "probing": lambda stop, _: before(flow, "probe", stop),
+    "beginning": lambda stop, _: before(striate.runs.RunInfo, "save", stop),
+    "training": in_epoch,
+    "evaluating": lambda stop, _: before(flow, "evaluate", stop),
+    "reporting": lambda stop, _: before(flow, "write_report", stop),
+}
+
+
+def child(request: dict[str, Any], streams: tuple[int, int, int]) -> None:
+    """The command, in this process."""
+    os.setsid()  # a signal to the group, as a terminal sends Ctrl-C, stays with this command
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    stop = request["stop"]
+    if stop is not None:
+        PLACES[stop["at"]](lambda: os.killpg(0, stop["signal"]), stop.get("step", 0))
+    sys.argv = ["striate", *request["argv"]]
+    run()
+
+
+def forked(request: dict[str, Any], streams: tuple[int, int, int]) -> int:
+    """The number of the child that runs the request."""
+    number = os.fork()
+    if number:
+        return number
+    code: Any = 1
+    try:
+        child(request, streams)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Run the request in a child and wait for its end."""
+    if request["columns"] is not None:
+        return in_terminal(request, request["columns"])
+    texts: list[str] = []
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with Path(os.devnull).open("rb") as nothing:
+            number = forked(request, (nothing.fileno(), out.fileno(), err.fileno()))
+        code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return {"code": code, "out": texts[0], "err": texts[1]}
+
+
+def in_terminal(request: dict[str, Any], columns: int) -> dict[str, Any]:
+    """Run it where stdin, stdout and stderr are one terminal."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    number = forked(request, (theirs, theirs, theirs))
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            more = os.read(ours, 65536)
+        except OSError:  # the last process that held the other end is gone
+            break
+        if not more:
+            break
+        shown += more
+    os.close(ours)
+    code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+    return {"code": code, "out": shown.decode(), "err": ""}
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    assert Path(striate.__file__ or "").exists()
+    assert pyarrow.parquet
+    main()
