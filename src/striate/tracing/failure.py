@@ -26,6 +26,7 @@ _NEEDS_NUMBERS = {
 
 
 _NO_NUMBERS = "needs the numbers in a tensor, and a trace has only shapes"
+_NO_KERNEL = "cannot be run on shapes alone: PyTorch has no meta kernel for it"
 _BY_SHAPES = "decide by shapes, or keep the value as a Python number"
 
 
@@ -41,7 +42,7 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
     """The record of a failure: the operation that was being done, or else the last one done."""
     source, path = failing_line(error), stack.where(error)
     if recorder.failed is None or recorder.failed[0] is not error:
-        last = recorder.layers[-1]
+        last = recorder.ledger.layers[-1]
         reads = "meta" in str(error) and ("numpy" in str(error) or "no data" in str(error))
         return Failure(
             path=path,
@@ -53,11 +54,13 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
             inputs=(last.index,),
         )
     heard = recorder.failed[1]
-    message, mend = said(heard) or one_line(error), hint(heard, recorder.layers)
+    message, mend = said(heard) or one_line(error), hint(heard, recorder.ledger.layers)
     if "meta_nonzero" in str(error):
         heard.name = "nonzero"
     if heard.name in _NEEDS_NUMBERS:
         message, mend = f"{_NEEDS_NUMBERS[heard.name]} {_NO_NUMBERS}", _BY_SHAPES
+    elif isinstance(error, NotImplementedError) or "fake impl" in str(error):
+        message, mend = f"{heard.shown} {_NO_KERNEL}", None
     return Failure(
         path=path,
         op=heard.shown,

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
+
+from striate.tracing.ops.call import tensors_in
 
 Tensor = torch.Tensor
 
@@ -31,6 +33,11 @@ class Block:
         self.saved = False
 
 
+def key_of(tensor: Tensor) -> int:
+    """What two tensors share if they share their bytes, as long as one of them lives."""
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]  # meta: no address
+
+
 class Storages:
     """Counts live storages while a forward runs.  ``peak``: most bytes alive together."""
 
@@ -42,8 +49,7 @@ class Storages:
 
     def hold(self, tensor: Tensor, *, fixed: bool = False) -> tuple[Block, Callable[[], None]]:
         """Note a tensor; call what is returned when it is let go."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
+        key, storage = key_of(tensor), tensor.untyped_storage()
         block = self._blocks.get(key)
         if block is None:
             block = self._blocks[key] = Block(storage.nbytes(), fixed=fixed)
@@ -65,9 +71,13 @@ class Storages:
 
         return block, release
 
+    def also(self, scratch: int) -> None:
+        """Bytes that live only while an operation runs, on top of all that does now."""
+        self.peak = max(self.peak, self.live + scratch)
+
     def block_of(self, tensor: Tensor) -> Block | None:
         """The noted storage of a tensor."""
-        return self._blocks.get(tensor.untyped_storage()._cdata)
+        return self._blocks.get(key_of(tensor))
 
 
 class Kept(NamedTuple):
@@ -149,13 +159,13 @@ def _asked(
 
     def stand_in(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return [stand_in(item) for item in value]
+            return [stand_in(item) for item in cast("list[Any]", value)]
         if not isinstance(value, Tensor):
             return value
         fresh = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
         if needs.get(id(value), False):
             fresh = fresh.requires_grad_().clone()
-        places[fresh.untyped_storage()._cdata] = len(stand_ins)
+        places[key_of(fresh)] = len(stand_ins)
         stand_ins.append(fresh)
         return fresh
 
@@ -170,23 +180,22 @@ def _asked(
         named = {name: stand_in(value) for name, value in kwargs.items()}
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             try:
-                out = func(*shadow, **named)
+                out: Any = func(*shadow, **named)
             except (RuntimeError, NotImplementedError):  # no such derivative on these: keep all
                 return tuple(Kept("argument", i) for i in range(len(stand_ins)))
-    return _told_apart(packed, places, [out] if isinstance(out, Tensor) else out)
+    return _told_apart(packed, places, list(tensors_in((out,))))
 
 
-def _told_apart(packed: list[Tensor], places: dict[int, int], outs: Any) -> tuple[Kept, ...]:
+def _told_apart(
+    packed: list[Tensor], places: dict[int, int], outs: list[Tensor]
+) -> tuple[Kept, ...]:
     results: dict[int, int] = {}
-    if isinstance(outs, (list, tuple)):
-        for i, out in enumerate(outs):
-            if isinstance(out, Tensor):
-                results.setdefault(out.untyped_storage()._cdata, i)
+    for i, out in enumerate(outs):
+        results.setdefault(key_of(out), i)
     kept: dict[Kept, None] = {}
     seen: set[int] = set()
     for tensor in packed:
-        storage = tensor.untyped_storage()
-        key = storage._cdata
+        key = key_of(tensor)
         if key in seen:
             continue
         seen.add(key)
@@ -197,5 +206,5 @@ def _told_apart(packed: list[Tensor], places: dict[int, int], outs: Any) -> tupl
         else:
             old = next((k for k in kept if k.what == "new"), Kept("new", 0))
             kept.pop(old, None)
-            kept[Kept("new", old.at + storage.nbytes())] = None
+            kept[Kept("new", old.at + tensor.untyped_storage().nbytes())] = None
     return tuple(kept)

@@ -7,7 +7,9 @@ import torch
 
 from striate.tracing.fields import joins, moves
 from striate.tracing.fields.lines import Offsets
-from striate.tracing.fields.reach import Rank, Reach, plain, worsened
+from striate.tracing.fields.reach import Rank, Reach, worsened
+from striate.tracing.fields.splitting import reshape
+from striate.tracing.fields.unions import union
 from striate.tracing.fields.windows import pad, remap
 
 Tensor = torch.Tensor
@@ -25,7 +27,7 @@ def after_write(
     if seen is None and old is None:
         return None
     if written.numel() == other.numel() and written.is_contiguous() and other.is_contiguous():
-        return seen and moves.reshape(seen, tuple(other.shape))
+        return seen and reshape(seen, tuple(other.shape))
     inside = part_of(written, other)
     if inside is not None:
         return _with_part(other, old, seen, inside)
@@ -36,7 +38,7 @@ def after_write(
         return seen
     shape = tuple(other.shape)
     parts = [joins.anywhere(reach, shape) for reach in (seen, old) if reach is not None]
-    return parts[0] if len(parts) == 1 else joins.union(parts[0], parts[1])
+    return parts[0] if len(parts) == 1 else union(parts[0], parts[1])
 
 
 def part_of(part: Tensor, whole: Tensor) -> list[Part] | None:
@@ -92,7 +94,7 @@ def _with_part(
     sizes = tuple(n for _, _, n in part)
     cut = [d for d, (_, _, n) in enumerate(part) if n != shape[d]]
     if seen is not None and len(seen.shape) != len(shape):
-        seen = moves.reshape(seen, sizes)
+        seen = reshape(seen, sizes)
     if not cut:
         return seen
     if len(cut) == 1 and part[cut[0]][1] == 1:
@@ -109,7 +111,7 @@ def _with_part(
     if seen is None:
         return old
     lifted = _lifted(seen, part, shape)
-    return lifted if old is None else worsened(joins.union(lifted, old), Rank.BOUND)
+    return lifted if old is None else worsened(union(lifted, old), Rank.BOUND)
 
 
 def _lifted(seen: Reach, part: list[Part], shape: tuple[int, ...]) -> Reach:
@@ -125,6 +127,3 @@ def _lifted(seen: Reach, part: list[Part], shape: tuple[int, ...]) -> Reach:
         index = np.clip(places // step, 0, n - 1)
         seen = seen.each(lambda term, d=d, i=index, no=none: remap(term, d, i, i, none=no))
     return seen
-
-
-_ = plain

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import nn
 
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_HERE = os.path.dirname(__file__) + os.sep
+_TORCH = str(Path(torch.__file__).parent) + "/"
+_HERE = str(Path(__file__).parent) + "/"
 
 _foreign: dict[CodeType, bool] = {}
 
@@ -29,18 +29,20 @@ def _is_users(code: CodeType) -> bool:
     return known
 
 
-def shown(filename: str, line: int) -> str:
-    """``file:line``, the file relative to the working directory where it lies below it."""
-    here = os.getcwd() + os.sep
-    return f"{filename.removeprefix(here)}:{line}"
+def working_folder() -> str:
+    """What is left out of a file's name: the working directory, with its slash."""
+    return f"{Path.cwd()}/"
 
 
-def calling_line(stop: FrameType | None) -> str | None:
-    """``file:line`` of the innermost frame of the user's, above the frame ``stop``."""
-    frame: FrameType | None = sys._getframe(1)
+def calling_line(stop: FrameType | None, here: str) -> str | None:
+    """``file:line`` of the innermost frame of the user's, above the frame ``stop``.
+
+    The file is relative to ``here`` where it lies below it.
+    """
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None and frame is not stop:
         if _is_users(frame.f_code):
-            return shown(frame.f_code.co_filename, frame.f_lineno)
+            return f"{frame.f_code.co_filename.removeprefix(here)}:{frame.f_lineno}"
         frame = frame.f_back
     return None
 
@@ -48,37 +50,42 @@ def calling_line(stop: FrameType | None) -> str | None:
 def failing_line(error: BaseException) -> str | None:
     """``file:line`` of the innermost frame of the user's in a traceback."""
     found: str | None = None
-    step = error.__traceback__
+    here, step = working_folder(), error.__traceback__
     while step is not None:
-        if _is_users(step.tb_frame.f_code):
-            found = shown(step.tb_frame.f_code.co_filename, step.tb_lineno)
+        code = step.tb_frame.f_code
+        if _is_users(code):
+            found = f"{code.co_filename.removeprefix(here)}:{step.tb_lineno}"
         step = step.tb_next
     return found
 
 
-def _making_line(module: nn.Module, stop: FrameType) -> str | None:
+def _making_line(module: nn.Module, stop: FrameType | None, here: str) -> str | None:
     """``file:line`` that called the constructor of ``module``, seen from inside it."""
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None and frame is not stop:
         code = frame.f_code
         own = code.co_name == "__init__" and frame.f_locals.get(code.co_varnames[0]) is module
         if not own and _is_users(code):
-            return shown(code.co_filename, frame.f_lineno)
+            return f"{code.co_filename.removeprefix(here)}:{frame.f_lineno}"
         frame = frame.f_back
     return None
 
 
 @contextmanager
-def noting_makers() -> Iterator[dict[int, str]]:
-    """While open, each module made in this thread is noted with the line that made it, by id."""
+def noting_makers(stop: FrameType | None) -> Generator[dict[int, str]]:
+    """While open, each module made in this thread is noted with the line that made it, by id.
+
+    ``stop``: the frame that calls the factory; a line outside it is not the module's.
+    """
     makers: dict[int, str] = {}
-    thread = threading.get_ident()
+    thread, here = threading.get_ident(), working_folder()
     original = nn.Module.__init__
-    stop = sys._getframe(2)
 
     def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
-        if threading.get_ident() == thread and (line := _making_line(self, stop)) is not None:
-            makers[id(self)] = line
+        if threading.get_ident() == thread:
+            line = _making_line(self, stop, here)
+            if line is not None:
+                makers[id(self)] = line
         original(self, *args, **kwargs)
 
     nn.Module.__init__ = noted  # type: ignore[method-assign]  # scoped, put back below
@@ -109,7 +116,8 @@ class Stack:
 
         A module may be called or have its forward called: either way it is noted.
         """
-        for path, module in self.root.named_modules():
+        modules: list[tuple[str, nn.Module]] = list(self.root.named_modules())
+        for path, module in modules:
             if not isinstance(module, torch.jit.ScriptModule):
                 module.forward = self._noted(module, path, module.forward)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from striate.errors import TraceError
 from striate.tracing.places import noting_makers
@@ -16,7 +18,7 @@ from striate.tracing.places import noting_makers
 Factory = Callable[[], nn.Module]
 
 
-def made(target: nn.Module | Factory) -> tuple[nn.Module, dict[int, str]]:
+def made(target: nn.Module | Factory | object) -> tuple[nn.Module, dict[int, str]]:
     """The module, and for each of its modules the line that made it where that was seen.
 
     A factory is called under the meta device, so that no weight is allocated; one that cannot be
@@ -30,59 +32,81 @@ def made(target: nn.Module | Factory) -> tuple[nn.Module, dict[int, str]]:
             "that makes one"
         )
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=cuda), noting_makers() as makers:
+    with torch.random.fork_rng(devices=cuda), noting_makers(inspect.currentframe()) as makers:
         try:
             with torch.device("meta"):
-                module = target()
+                module: object = target()
         except Exception:  # the user's code, which may need real numbers to build
             makers.clear()
             module = target()
     if not isinstance(module, nn.Module):
+        name = getattr(target, "__qualname__", type(target).__name__)
         raise TraceError(
-            f"{_name_of(target)} returned {type(module).__name__}; it must return a torch.nn.Module"
+            f"{name} returned {type(module).__name__}; it must return a torch.nn.Module"
         )
     return module, makers
 
 
-def _name_of(target: object) -> str:
-    return getattr(target, "__qualname__", type(target).__name__)
+class StoodIn:
+    """A parameter or buffer of the module, and the tensor without numbers in its place.
+
+    ``elements``: 0 for a buffer, which is not counted.
+    """
+
+    def __init__(self, original: torch.Tensor, elements: int) -> None:
+        self.original, self.elements = original, elements
+        self.tensor = original
+        if not original.is_meta:
+            meta = torch.empty_strided(
+                original.shape, original.stride(), dtype=original.dtype, device="meta"
+            )
+            if isinstance(original, nn.Parameter):
+                meta = nn.Parameter(meta, requires_grad=original.requires_grad)
+            self.tensor = meta
 
 
 @contextmanager
-def on_meta(module: nn.Module, *, train: bool) -> Iterator[dict[int, tuple[torch.Tensor, int]]]:
+def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
     """While open, parameters and buffers are meta tensors and the mode is as asked.
 
-    Yields, by the id of each original parameter, its stand-in and its number of elements.
-    Afterwards every module's attributes are the very objects they were.
+    Yields each of them once.  Afterwards every module's attributes are the very objects they
+    were.  A scripted module keeps its own parameters, which are stood in for where they are used.
     """
     parts = list(module.modules())
     before = [(part, _attributes(part)) for part in parts]
-    stand_ins: dict[int, torch.Tensor] = {}
-    found: dict[int, tuple[torch.Tensor, int]] = {}
+    modes = [(part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)]
+    found: dict[int, StoodIn] = {}
+
+    def stand_in(tensor: torch.Tensor, elements: int) -> torch.Tensor:
+        if is_lazy(tensor):
+            raise TraceError(
+                "a lazy module has no shapes before its first forward; run the module once on "
+                "real numbers, or write the channels out"
+            )
+        known = found.get(id(tensor))
+        if known is None:
+            known = found[id(tensor)] = StoodIn(tensor, elements)
+        return known.tensor
+
     try:
         for part in parts:
-            for name, parameter in part._parameters.items():
-                if parameter is not None:
-                    part._parameters[name] = _meta(parameter, stand_ins)  # type: ignore[assignment]  # a Parameter of the same kind
-                    found[id(parameter)] = (stand_ins[id(parameter)], parameter.numel())
-            for name, buffer in part._buffers.items():
-                if buffer is not None:
-                    part._buffers[name] = _meta(buffer, stand_ins)
+            scripted = isinstance(part, torch.jit.ScriptModule)
+            for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
+                new = stand_in(parameter, parameter.numel() if not is_lazy(parameter) else 0)
+                if not scripted:
+                    vars(part)["_parameters"][name] = new
+            for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
+                new = stand_in(buffer, 0)
+                if not scripted:
+                    vars(part)["_buffers"][name] = new
             part.training = train
-        yield found
+        yield list(found.values())
     finally:
         for part, attributes in before:
-            _restore(part, attributes)
-
-
-def _meta(tensor: torch.Tensor, stand_ins: dict[int, torch.Tensor]) -> torch.Tensor:
-    known = stand_ins.get(id(tensor))
-    if known is None:
-        meta = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-        if isinstance(tensor, nn.Parameter):
-            meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
-        known = stand_ins[id(tensor)] = meta
-    return known
+            if not isinstance(part, torch.jit.ScriptModule):
+                _restore(part, attributes)
+        for part, mode in modes:
+            part.training = mode
 
 
 _CONTAINERS = (dict, OrderedDict, list, set)
@@ -92,7 +116,7 @@ _EMPTY: tuple[()] = ()
 def _attributes(part: nn.Module) -> list[tuple[str, Any, Any]]:
     """Each attribute, and a copy of what is in it where it is a plain container."""
     found: list[tuple[str, Any, Any]] = []
-    for name, value in part.__dict__.items():
+    for name, value in vars(part).items():
         if type(value) in _CONTAINERS:
             found.append((name, value, value.copy() if value else _EMPTY))
         else:
@@ -101,11 +125,10 @@ def _attributes(part: nn.Module) -> list[tuple[str, Any, Any]]:
 
 
 def _restore(part: nn.Module, attributes: list[tuple[str, Any, Any]]) -> None:
-    own = part.__dict__
-    if len(own) != len(attributes):
-        known = {name for name, _, _ in attributes}
-        for name in [name for name in own if name not in known]:
-            del own[name]
+    own = vars(part)
+    known = {name for name, _, _ in attributes}
+    for name in [name for name in own if name not in known]:
+        del own[name]
     for name, value, copy in attributes:
         own[name] = value
         if copy is None or (copy is _EMPTY and not value):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gc
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from striate.errors import TraceError
-from striate.records.trace import Failure, Layer, Totals, Trace
+from striate.records import Failure, Totals, Trace
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
+from striate.tracing.ledger import Ledger
 from striate.tracing.places import Stack
-from striate.tracing.prepare import made, on_meta
+from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
 
 Size = tuple[int, int, int]
@@ -60,87 +60,85 @@ class Hearing:
     recorder: Recorder
     outputs: tuple[Reach | None, ...]
     failure: Failure | None
+    stood_in: tuple[StoodIn, ...]
 
 
 def listen(
-    module: nn.Module, image: Size, makers: dict[int, str], *, train: bool = False, batch: int = 1
+    module: nn.Module,
+    image: Size,
+    makers: dict[int, str],
+    *,
+    train: bool = False,
+    batch: int = 1,
+    inference: bool = True,
 ) -> Hearing:
-    """Run the forward on shapes alone, with every switch of torch put back afterwards."""
+    """Run the forward on shapes alone, with every switch of torch put back afterwards.
+
+    In inference mode composite operations are heard whole; a forward that takes gradients itself
+    is heard again without it.
+    """
     _takes_one_input(module)
     stack = Stack(module)
-    recorder = Recorder(stack, makers, sys._getframe())
+    recorder = Recorder(Ledger(stack, makers, inspect.currentframe()))
     outputs: tuple[Reach | None, ...] = ()
     failure: Failure | None = None
-    with _switches(), on_meta(module, train=train) as stand_ins:
-        for owner, (tensor, elements) in stand_ins.items():
-            recorder.watch_parameter(tensor, owner, elements)
+    again = False
+    with _switches(), on_meta(module, train=train) as stood_in:
+        for part in stood_in:
+            recorder.watch_parameter(part)
         stack.attach()
-        with torch.inference_mode():
+        with torch.inference_mode(inference), torch.set_grad_enabled(not inference):
             pixels = torch.empty(batch, *image, device="meta", dtype=_dtype(module))
             recorder.watch_image(pixels)
             try:
                 with recorder:
                     result = module(pixels)
-                outputs = tuple(recorder.reaches_in(result))
+                outputs = tuple(recorder.values.reaches_in(result))
                 del result
             except Exception as error:  # the user's forward, which may raise anything
                 if recorder.mistake is not None:
                     raise
+                again = inference and any(word in str(error) for word in _TAKES_GRADIENTS)
                 failure = explain(error, recorder, stack)
             del pixels
-    return Hearing(recorder=recorder, outputs=outputs, failure=failure)
+    if again:
+        return listen(module, image, makers, train=train, batch=batch, inference=False)
+    return Hearing(recorder=recorder, outputs=outputs, failure=failure, stood_in=tuple(stood_in))
+
+
+_TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
 
 
 def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
-    recorder = heard.recorder
-    params = {id(p): p for p in module.parameters()}
-    names = {id(p): path for path, p in module.named_parameters()}
-    layers = _with_gates(recorder)
-    weights = sum(_bytes(p) for p in params.values())
-    fixed = weights + sum(_bytes(b) for b in module.buffers())
-    gradients = sum(_bytes(p) for p in params.values() if p.requires_grad)
-    unused = [names[owner] for owner in params if owner not in recorder.used]
+    ledger = heard.recorder.ledger
+    originals = {id(part.original): part.original for part in heard.stood_in if part.elements}
+    names = {id(tensor): path for path, tensor in module.named_parameters()}
+    layers = ledger.finished()
+    fixed = sum(_bytes(part.original) for part in heard.stood_in)
+    gradients = sum(_bytes(tensor) for tensor in originals.values() if tensor.requires_grad)
+    modules: list[tuple[str, nn.Module]] = list(module.named_modules())
+    unused = [names.get(owner, "?") for owner in originals if owner not in ledger.used]
     return Trace(
         name=label,
         image=image,
         layers=layers,
         totals=Totals(
-            params=sum(p.numel() for p in params.values()),
+            params=sum(tensor.numel() for tensor in originals.values()),
             macs=sum(layer.macs or 0 for layer in layers),
             activations=sum(layer.activations for layer in layers),
-            infer_bytes=fixed + recorder.storages.peak,
+            infer_bytes=fixed + heard.recorder.values.storages.peak,
             train_bytes=fixed + gradients + sum(layer.saved_bytes for layer in layers),
         ),
         complete=heard.failure is None,
-        unknown=tuple(recorder.unknown),
+        unknown=tuple(ledger.unknown),
         failure=heard.failure,
-        modules={path: type(part).__name__ for path, part in module.named_modules()},
+        modules={path: type(part).__name__ for path, part in modules},
         unused=() if heard.failure is not None else tuple(unused),
     )
 
 
-def _with_gates(recorder: Recorder) -> tuple[Layer, ...]:
-    """Mark the layers of squeeze gates: from the pool on, where all that follows is the gate."""
-    layers = recorder.layers
-    if not recorder.gates:
-        return tuple(layers)
-    users: dict[int, set[int]] = {}
-    for layer in layers:
-        for source in layer.inputs:
-            users.setdefault(source, set()).add(layer.index)
-    gates: set[int] = set()
-    ends: dict[int, set[int]] = {}
-    for gate, gated in recorder.gates:
-        ends.setdefault(gate, set()).add(gated)
-    for index in range(len(layers) - 1, 0, -1):
-        used = users.get(index, set())
-        if index in recorder.squeezed and used and used <= gates | ends.get(index, set()):
-            gates.add(index)
-    return tuple(replace(layer, gate=True) if layer.index in gates else layer for layer in layers)
-
-
 def _checked(image: Sequence[int], batch: int) -> Size:
-    values = tuple(image)
+    values: tuple[object, ...] = tuple(image)
     if len(values) != 3 or not all(isinstance(v, int) and v >= 1 for v in values):
         shown = "x".join(str(v) for v in values)
         raise TraceError(
@@ -149,7 +147,7 @@ def _checked(image: Sequence[int], batch: int) -> Size:
         )
     if batch < 1:
         raise TraceError(f"batch {batch} is not a number of images; give at least 1")
-    return values[0], values[1], values[2]
+    return image[0], image[1], image[2]
 
 
 def _takes_one_input(module: nn.Module) -> None:
@@ -199,7 +197,7 @@ def _bytes(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
-def _switches() -> Iterator[None]:
+def _switches() -> Generator[None]:
     """Global switches of torch as a trace needs them, then as they were."""
     fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

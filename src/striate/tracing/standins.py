@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -25,6 +25,11 @@ class StandIns:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
+
+    def adopt(self, real: torch.Tensor, stand_in: torch.Tensor) -> None:
+        """Let a tensor that the module holds be stood in for by this one, wherever it turns up."""
+        if real is not stand_in:
+            self._made[id(real)] = (weakref.ref(real), stand_in)
 
     def for_call(
         self, name: str, op: Op | None, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -54,7 +59,7 @@ class StandIns:
 
     def _without_numbers(self, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return [self._without_numbers(item) for item in value]
+            return [self._without_numbers(item) for item in cast("list[Any]", value)]
         if not isinstance(value, torch.Tensor) or value.is_meta:
             return value
         known = self._made.get(id(value))

@@ -96,12 +96,11 @@ def settle(lo: Offsets, hi: Offsets, distance: int) -> tuple[Line, int, int]:
     return Table(lo, hi, distance), first_lo, first_hi
 
 
-def windowed(
-    line: Table, first: Offsets, last: Offsets, apart: int = 1
-) -> tuple[Offsets, Offsets]:
+def windowed(line: Table, first: Offsets, last: Offsets, apart: int = 1) -> tuple[Offsets, Offsets]:
     """Least lower and greatest upper offset over the input indices first[o]…last[o].
 
-    Only every ``apart``-th of them counts (a dilated kernel).  Indices beyond the table are read one ``span`` further, as if the image went on.
+    Only every ``apart``-th of them counts (a dilated kernel).  Indices beyond the table are read
+    one ``span`` further, as if the image went on.
     """
     n = len(line.lo)
     lo = hi = None
@@ -112,5 +111,6 @@ def windowed(
         here_hi = line.hi[within] + turn * line.span
         lo = here_lo if lo is None else np.minimum(lo, here_lo)
         hi = here_hi if hi is None else np.maximum(hi, here_hi)
-    assert lo is not None and hi is not None
+    assert lo is not None
+    assert hi is not None
     return lo, hi

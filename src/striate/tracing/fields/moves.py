@@ -1,4 +1,4 @@
-"""What rearranges a tensor without mixing it: reshape, permute, slice, concatenate, roll."""
+"""What rearranges a tensor without mixing it: permute, slice, roll, broadcast."""
 
 from __future__ import annotations
 
@@ -6,175 +6,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.tracing.fields.lines import NOWHERE, Line, Offsets, Table, ends, settle, span
+from striate.tracing.fields.contracting import one_factor
+from striate.tracing.fields.lines import (
+    Line,
+    Offsets,
+    ends,
+    settle,
+    span,
+)
 from striate.tracing.fields.reach import (
     AXES,
-    Dim,
     Factor,
     Rank,
     Reach,
     Term,
-    one_factor,
     plain,
+    ranked,
+    replaced,
     shifted,
     size,
     still,
+    uneven,
 )
 from striate.tracing.fields.windows import slide
 
-Pair = tuple[int, int]
-
 
 def permute(reach: Reach, order: Sequence[int]) -> Reach:
+    """Dimensions in another order."""
     return reach.each(lambda term: Term(tuple(term.dims[d] for d in order), term.hulls))
-
-
-def reshape(reach: Reach, shape: Sequence[int]) -> Reach:
-    """Joined dimensions keep their factors; split ones get them back."""
-    shape = tuple(shape)
-    if reach.shape == shape:
-        return reach
-    return reach.each(lambda term: _reshape(term, shape))
-
-
-def _reshape(term: Term, shape: tuple[int, ...]) -> Term:
-    pool = [factor for dim in term.dims for factor in dim if factor.size > 1]
-    pool.reverse()
-    old = [size(dim) for dim in term.dims]
-    ones = _kept_ones(term, old, shape)
-    hulls, worst = term.hulls, Rank.EXACT
-    dims: list[Dim] = []
-    for d, n in enumerate(shape):
-        if n <= 1:
-            dims.append((Factor(n, (0, 0), ones.get(d, 0)),))
-            continue
-        taken: list[Factor] = []
-        need = n
-        while need > 1:
-            factor = pool.pop()
-            while factor.size % need and need % factor.size:
-                joined, lo, hi = one_factor((factor, pool.pop()))
-                hulls, factor = shifted(hulls, lo, hi), joined
-            if need % factor.size == 0:
-                taken.append(factor)
-                need //= factor.size
-                continue
-            (outer, inner), lo, hi, rank = split_dim((factor,), (need, factor.size // need))
-            hulls, worst = shifted(hulls, lo, hi), max(worst, rank)
-            taken.extend(outer)
-            pool.extend(reversed(inner))
-            need = 1
-        dims.append(merged(_inside_cells(taken)))
-    if worst:
-        hulls = (
-            hulls[0]._replace(rank=max(worst, hulls[0].rank)),
-            hulls[1]._replace(rank=max(worst, hulls[1].rank)),
-        )
-    return Term(tuple(dims), hulls)
-
-
-def _inside_cells(factors: list[Factor]) -> list[Factor]:
-    """Channels that were joined to one axis from inside are places along it (pixel shuffle)."""
-    axes = 0
-    for factor in factors:
-        axes |= factor.axes
-    if axes not in (1, 2) or not factors[0].axes:
-        return factors
-    return [factor if factor.axes else factor._replace(axes=axes) for factor in factors]
-
-
-def _kept_ones(term: Term, old: list[int], shape: tuple[int, ...]) -> dict[int, int]:
-    """Which new dimensions of one index are the same spatial dimension as before."""
-    kept: dict[int, int] = {}
-    if len(old) == len(shape):
-        for d, (before, after) in enumerate(zip(old, shape, strict=True)):
-            if before == after == 1:
-                kept[d] = term.dims[d][0].axes
-    return kept
-
-
-def merged(factors: Sequence[Factor]) -> Dim:
-    """Neighbouring factors whose steps continue each other, as one."""
-    out: list[Factor] = []
-    for factor in factors:
-        if out and _continues(out[-1], factor):
-            last = out.pop()
-            factor = factor._replace(
-                size=last.size * factor.size, mixed=last.mixed or factor.mixed
-            )
-        out.append(factor)
-    return tuple(out)
-
-
-def _continues(outer: Factor, inner: Factor) -> bool:
-    if outer.axes != inner.axes or outer.blended or inner.blended:
-        return False
-    for axis in AXES:
-        a, b = outer.lines[axis], inner.lines[axis]
-        if isinstance(a, Table) or isinstance(b, Table) or a != b * inner.size:
-            return False
-    return True
-
-
-def split_dim(dim: Dim, sizes: Pair) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]:
-    """A dimension as outer × inner of the given sizes; what to add to (lo, hi); how good it is."""
-    outer_size, inner_size = sizes
-    if outer_size == 1:
-        return (plain(1), dim), (0, 0), (0, 0), Rank.EXACT
-    if inner_size == 1:
-        return (dim, plain(1)), (0, 0), (0, 0), Rank.EXACT
-    factors = list(dim)
-    product = 1
-    for at, factor in enumerate(factors):
-        product *= factor.size
-        if product == outer_size:
-            pair = tuple(factors[: at + 1]), tuple(factors[at + 1 :])
-            return pair, (0, 0), (0, 0), Rank.EXACT
-        if product > outer_size:
-            break
-    whole, lo_more, hi_more = one_factor(dim)
-    lo, hi = list(lo_more), list(hi_more)
-    rank = Rank.EXACT
-    outer_lines: list[Line] = []
-    inner_lines: list[Line] = []
-    for axis in AXES:
-        line = whole.lines[axis]
-        if isinstance(line, int):
-            outer_lines.append(line * inner_size)
-            inner_lines.append(line)
-            continue
-        first, second, lo_base, hi_base, good = _split_table(line, outer_size, inner_size)
-        outer_lines.append(first)
-        inner_lines.append(second)
-        lo[axis] += lo_base
-        hi[axis] += hi_base
-        rank = rank if good else Rank.BOUND
-    outer = _along(Factor(outer_size, (outer_lines[0], outer_lines[1]), whole.axes, whole.mixed, whole.blended))
-    inner = _along(Factor(inner_size, (inner_lines[0], inner_lines[1]), whole.axes, whole.mixed, whole.blended))
-    return ((outer,), (inner,)), (lo[0], lo[1]), (hi[0], hi[1]), rank
-
-
-def _along(factor: Factor) -> Factor:
-    """A part of a dimension that ran along both axes runs along those that it moves."""
-    if factor.axes != 3 or not factor.moves:
-        return factor
-    return factor._replace(axes=sum(1 << axis for axis in AXES if factor.lines[axis] != 0))
-
-
-def _split_table(line: Table, outer: int, inner: int) -> tuple[Line, Line, int, int, bool]:
-    lo, hi = line.lo.reshape(outer, inner), line.hi.reshape(outer, inner)
-    within = line.span // outer
-    exact = bool(
-        (lo == lo[:, :1] + (lo[0] - lo[0, 0])).all()
-        and (hi == hi[:, :1] + (hi[0] - hi[0, 0])).all()
-        and (line.lo < NOWHERE // 2).all()
-    )
-    if exact:
-        first, lo_base, hi_base = settle(lo[:, 0], hi[:, 0], line.span)
-        second, lo_more, hi_more = settle(lo[0] - lo[0, 0], hi[0] - hi[0, 0], within)
-        return first, second, lo_base + lo_more, hi_base + hi_more, True
-    first, lo_base, hi_base = settle(lo.min(axis=1), hi.max(axis=1), line.span)
-    return first, 0, lo_base, hi_base, False
 
 
 def take(reach: Reach, d: int, start: int, step: int, n: int) -> Reach:
@@ -186,11 +45,11 @@ def take(reach: Reach, d: int, start: int, step: int, n: int) -> Reach:
             return term
         term = _bounded_if_mixed(term, d)
         if len(dim) > 1 and still(dim):
-            return _with(term, d, (Factor(n, (0, 0), 0, any(f.mixed for f in dim)),))
+            return replaced(term, d, (Factor(n, (0, 0), 0, any(f.mixed for f in dim)),))
         factor = dim[0]
-        if len(dim) > 1 or isinstance(factor.lines[0], Table) or isinstance(factor.lines[1], Table):
+        if len(dim) > 1 or uneven(factor):
             return pick(term, d, start + step * np.arange(n, dtype=np.int64))
-        return slide(term, d, first=start, reach=0, stride=step, out=n, image=(1 << 30, 1 << 30))
+        return slide(term, d, first=start, reach=0, stride=step, out=n)
 
     return reach.each(change)
 
@@ -211,7 +70,7 @@ def pick(term: Term, d: int, index: Offsets) -> Term:
         hulls[axis] = hulls[axis]._replace(lo=hulls[axis].lo + lo_base, hi=hulls[axis].hi + hi_base)
         lines.append(new)
     new_factor = factor._replace(size=len(index), lines=(lines[0], lines[1]))
-    return _with(Term(term.dims, (hulls[0], hulls[1])), d, (new_factor,))
+    return replaced(Term(term.dims, (hulls[0], hulls[1])), d, (new_factor,))
 
 
 def _rate(index: Offsets) -> float:
@@ -233,14 +92,13 @@ def roll(reach: Reach, d: int, by: int) -> Reach:
 
     def change(term: Term) -> Term:
         n = size(term.dims[d])
-        return slide(
-            term, d, first=-by, reach=0, stride=1, out=n, image=(1 << 30, 1 << 30), filled=True
-        )
+        return slide(term, d, first=-by, reach=0, stride=1, out=n, filled=True)
 
     return reach.each(change)
 
 
 def unsqueeze(reach: Reach, d: int) -> Reach:
+    """A new dimension of one index."""
     return reach.each(lambda term: Term((*term.dims[:d], plain(1), *term.dims[d:]), term.hulls))
 
 
@@ -270,15 +128,4 @@ def expand(reach: Reach, shape: Sequence[int]) -> Reach:
 def _bounded_if_mixed(term: Term, d: int) -> Term:
     if not any(factor.mixed for factor in term.dims[d]):
         return term
-    first, second = term.hulls
-    return Term(
-        term.dims,
-        (
-            first._replace(rank=max(Rank.BOUND, first.rank)),
-            second._replace(rank=max(Rank.BOUND, second.rank)),
-        ),
-    )
-
-
-def _with(term: Term, d: int, dim: Dim) -> Term:
-    return Term((*term.dims[:d], dim, *term.dims[d + 1 :]), term.hulls)
+    return Term(term.dims, ranked(term.hulls, Rank.BOUND))

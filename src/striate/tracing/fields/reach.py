@@ -22,9 +22,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
-from striate.tracing.fields.lines import NOWHERE, Line, Table, ends, extremes, settle, span
+from striate.tracing.fields.lines import Line, Table
 
 AXES = (0, 1)
 """Height and width, as positions in every pair."""
@@ -66,9 +64,9 @@ class Hull(NamedTuple):
     """One image axis of one term: the interval at index 0 of every factor.
 
     ``near``, ``far``: first and last pixel between which an interval is that of an interior
-    element.  ``least``: pixels along the narrowest path from the image.  ``squeezed``: every position along
-    this axis was reduced to one.  ``whole``: sees the whole axis; the ends no longer matter and
-    the lines tell positions apart without moving anything.
+    element.  ``least``: pixels along the narrowest path from the image.  ``squeezed``: every
+    position along this axis was reduced to one.  ``whole``: sees the whole axis; the ends no
+    longer matter and the lines tell positions apart without moving anything.
     """
 
     lo: int = 0
@@ -81,11 +79,15 @@ class Hull(NamedTuple):
     whole: bool = False
 
 
+Hulls = tuple[Hull, Hull]
+"""Of height and width."""
+
+
 class Term(NamedTuple):
     """One affine interval: a factor list per dimension, a hull per image axis."""
 
     dims: tuple[Dim, ...]
-    hulls: tuple[Hull, Hull]
+    hulls: Hulls
 
 
 class Reach(NamedTuple):
@@ -139,39 +141,7 @@ def axis_moves(dims: Iterable[Dim], axis: int) -> bool:
     return any(factor.axes and factor.lines[axis] != 0 for dim in dims for factor in dim)
 
 
-def one_factor(dim: Dim) -> tuple[Factor, tuple[int, int], tuple[int, int]]:
-    """A dimension's factors as a single one, and what that adds to (lo, hi) per axis."""
-    if len(dim) == 1:
-        return dim[0], (0, 0), (0, 0)
-    n = size(dim)
-    lines: list[Line] = []
-    more_lo, more_hi = [0, 0], [0, 0]
-    for axis in AXES:
-        if all(factor.lines[axis] == 0 for factor in dim):
-            lines.append(0)
-            continue
-        lo = hi = np.zeros(1, np.int64)
-        for factor in dim:
-            inner_lo, inner_hi = ends(factor.lines[axis], factor.size)
-            lo = np.add.outer(lo, inner_lo).ravel()
-            hi = np.add.outer(hi, inner_hi).ravel()
-        outer = next((f for f in dim if f.size > 1), dim[0])
-        line, more_lo[axis], more_hi[axis] = settle(
-            np.minimum(lo, NOWHERE), np.maximum(hi, -NOWHERE), span(outer.lines[axis], outer.size)
-        )
-        lines.append(line)
-    axes, mixed = 0, False
-    for factor in dim:
-        axes |= factor.axes
-        mixed = mixed or factor.mixed
-    blended = axes != 0 and any(f.blended or (f.size > 1 and not f.axes) for f in dim)
-    factor = Factor(n, (lines[0], lines[1]), axes, mixed, blended)
-    return factor, (more_lo[0], more_lo[1]), (more_hi[0], more_hi[1])
-
-
-def shifted(
-    hulls: tuple[Hull, Hull], lo: tuple[int, int], hi: tuple[int, int]
-) -> tuple[Hull, Hull]:
+def shifted(hulls: Hulls, lo: tuple[int, int], hi: tuple[int, int]) -> Hulls:
     """Hulls with ``lo`` and ``hi`` added to their ends."""
     if lo == (0, 0) == hi:
         return hulls
@@ -182,75 +152,9 @@ def shifted(
     )
 
 
-def contract(term: Term, over: set[int], image: tuple[int, int], *, keep: bool) -> Term:
-    """Every element now depends on all indices of the dimensions ``over`` (sum, mean, product).
-
-    With ``keep`` they stay as dimensions of one index.
-    """
-    hulls = list(term.hulls)
-    gone = [factor for d in over for factor in term.dims[d]]
-    dims = tuple(
-        (Factor(1, (0, 0), _axes(dim)),) if d in over else dim
-        for d, dim in enumerate(term.dims)
-        if keep or d not in over
-    )
-    for axis in AXES:
-        hull = hulls[axis]
-        moving = [factor for factor in gone if factor.lines[axis] != 0]
-        if not moving:
-            continue
-        lo, hi, least = hull.lo, hull.hi, hull.least
-        for factor in moving:
-            far_lo, far_hi = extremes(factor.lines[axis], factor.size)
-            lo, hi = lo + far_lo, hi + far_hi
-            if factor.axes:
-                least += far_hi - far_lo
-        squeezed = hull.squeezed or (not axis_moves(dims, axis) and any(f.axes for f in moving))
-        whole = hull.whole or (squeezed and lo <= 0 and hi >= image[axis] - 1)
-        hulls[axis] = Hull(lo, hi, hull.near, hull.far, least, hull.rank, squeezed, whole)
-    return Term(dims, (hulls[0], hulls[1]))
-
-
-def met_padding(term: Term, d: int, *, filled: bool = False) -> tuple[Hull, Hull]:
-    """The hulls once windows over dimension ``d`` have looked beyond its ends.
-
-    From here on an interior element's interval must end before that of the first index outside
-    begins to count.  Where other dimensions take larger steps along the same axis (a window that
-    is padded at its own edge), what lies outside is not outside the image: a bound, and one that
-    holds for interior elements alone if what lies outside is ``filled`` with pixels from inside.
-    """
-    hulls = list(term.hulls)
-    factor, lo_more, hi_more = one_factor(term.dims[d])
-    for axis in AXES:
-        line, hull = factor.lines[axis], hulls[axis]
-        if line == 0:
-            continue
-        others_lo = others_hi = 0
-        for other, dim in enumerate(term.dims):
-            for part in dim if other != d else ():
-                far_lo, far_hi = extremes(part.lines[axis], part.size)
-                others_lo, others_hi = others_lo + far_lo, others_hi + far_hi
-        lo, hi = ends(line, factor.size)
-        covered = span(line, factor.size)
-        before, after = int(lo[-1]) - covered, int(hi[0]) + covered
-        if covered < 0:
-            before, after = int(lo[0]) + covered, int(hi[-1]) - covered
-        if others_hi - others_lo >= abs(covered) // factor.size:
-            hull = hull._replace(rank=max(Rank.BOUND, hull.rank))
-            if not filled:
-                hulls[axis] = hull
-                continue
-        near = hull.lo + lo_more[axis] + before + others_hi + 1
-        far = hull.hi + hi_more[axis] + after + others_lo - 1
-        hulls[axis] = hull._replace(near=max(hull.near, near), far=min(hull.far, far))
-    return hulls[0], hulls[1]
-
-
-def _axes(dim: Dim) -> int:
-    axes = 0
-    for factor in dim:
-        axes |= factor.axes
-    return axes
+def uneven(factor: Factor) -> bool:
+    """Whether neighbours along a factor are not evenly apart."""
+    return isinstance(factor.lines[0], Table) or isinstance(factor.lines[1], Table)
 
 
 def still(dim: Dim) -> bool:
@@ -258,18 +162,20 @@ def still(dim: Dim) -> bool:
     return not any(factor.moves for factor in dim)
 
 
+def replaced(term: Term, d: int, dim: Dim, hulls: Hulls | None = None) -> Term:
+    """A term with another dimension ``d``, and other hulls where they are given."""
+    dims = (*term.dims[:d], dim, *term.dims[d + 1 :])
+    return Term(dims, term.hulls if hulls is None else hulls)
+
+
+def ranked(hulls: Hulls, rank: Rank) -> Hulls:
+    """Hulls believed no more than ``rank``."""
+    if not rank:
+        return hulls
+    first, second = hulls
+    return first._replace(rank=max(rank, first.rank)), second._replace(rank=max(rank, second.rank))
+
+
 def worsened(reach: Reach, rank: Rank) -> Reach:
     """The same intervals, believed no more than ``rank``."""
-    return reach.each(
-        lambda term: Term(
-            term.dims,
-            (
-                term.hulls[0]._replace(rank=max(rank, term.hulls[0].rank)),
-                term.hulls[1]._replace(rank=max(rank, term.hulls[1].rank)),
-            ),
-        )
-    )
-
-
-def is_table(line: Line) -> bool:
-    return isinstance(line, Table)
+    return reach.each(lambda term: Term(term.dims, ranked(term.hulls, rank)))

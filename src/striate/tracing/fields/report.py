@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from striate.records.trace import Field, Status
+from striate.tracing.fields.contracting import contract, one_factor
 from striate.tracing.fields.lines import Pairs, Table, extremes, span
 from striate.tracing.fields.reach import (
     AXES,
@@ -14,8 +16,6 @@ from striate.tracing.fields.reach import (
     Rank,
     Reach,
     Term,
-    contract,
-    one_factor,
 )
 
 
@@ -162,7 +162,7 @@ def _even_or_not(term: Term, axis: int) -> tuple[int, int, int, Pairs | None]:
     sizes = [factor.size for factor in along]
     if moving == len(along):
         pairs = sorted(zip(steps, sizes, strict=True), reverse=True)
-        if all(a[0] == b[0] * b[1] for a, b in zip(pairs, pairs[1:], strict=False)):
+        if all(a[0] == b[0] * b[1] for a, b in pairwise(pairs)):
             return extent + 1, pairs[-1][0], hull.lo, None
     stride, spans = _staircase(tuple(steps), tuple(sizes), extent)
     return extent + 1, stride, hull.lo, spans

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from striate.tracing.fields.contracting import contract
 from striate.tracing.fields.lines import Offsets
-from striate.tracing.fields.reach import Reach, Term, contract, size
+from striate.tracing.fields.reach import Reach, Term, size
 from striate.tracing.fields.windows import remap
 
 

@@ -7,9 +7,36 @@ May import: torch, ``striate.tracing.fields`` and ``striate.tracing.costs``.
 Importing this package fills the table ``OPS``.
 """
 
-from striate.tracing.ops import convs, pointwise, products, reductions, shapes, windows
-from striate.tracing.ops.call import OPS, Call, Effect, Op
+from striate.tracing.ops import (
+    convs,
+    making,
+    products,
+    rearranging,
+    reductions,
+    shapes,
+    unfolding,
+    windows,
+)
+from striate.tracing.ops.call import OPS, Call, Effect, Kind, Op, tensors_in
+from striate.tracing.ops.pointwise import pointwise
+from striate.tracing.ops.quick import QUICK, Quick
 
-__all__ = ["OPS", "Call", "Effect", "Op"]
-
-_ = (convs, pointwise, products, reductions, shapes, windows)
+__all__ = [
+    "OPS",
+    "QUICK",
+    "Call",
+    "Effect",
+    "Kind",
+    "Op",
+    "Quick",
+    "convs",
+    "making",
+    "pointwise",
+    "products",
+    "rearranging",
+    "reductions",
+    "shapes",
+    "tensors_in",
+    "unfolding",
+    "windows",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 
@@ -55,17 +55,26 @@ class Effect(NamedTuple):
     """What an operation does: its field, its cost, what it was called with.
 
     ``reach``: of the output (a list: one for each output); None where it sees no pixel.
-    ``macs``: None for an operation that is not understood.
-    ``blind``: the field is not understood.  ``gate``: one operand is a squeeze gate.
+    ``macs``: None for an operation that is not understood.  ``name``: what to call it, where that
+    is not the table's name.  ``gate``: one operand is a squeeze gate.  ``scratch``: bytes that
+    live only while it runs.  ``unknown``: parts of it that are not understood.
     """
 
     reach: Reach | list[Reach | None] | None = None
     macs: int | None = 0
     activations: int = 0
     attrs: dict[str, Any] | None = None
-    blind: bool = False
     name: str | None = None
     gate: bool = False
+    scratch: int = 0
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def first_reach(self) -> Reach | None:
+        """Of the first output."""
+        if isinstance(self.reach, list):
+            return self.reach[0] if self.reach else None
+        return self.reach
 
 
 Handler = Callable[[Call], Effect]
@@ -104,15 +113,10 @@ def sized(value: Any, n: int) -> tuple[int, ...]:
     return values * n if len(values) == 1 else values
 
 
-def pair(value: Any, n: int = 2) -> tuple[int, ...]:
-    """As an attribute of a layer: (h, w) for maps, as many as there are axes otherwise."""
-    return sized(value, n)
-
-
 def tensors_in(values: Iterable[Any]) -> Iterator[torch.Tensor]:
     """Every tensor among arguments, lists included."""
     for value in values:
         if isinstance(value, torch.Tensor):
             yield value
         elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
+            yield from tensors_in(cast("list[Any]", value))

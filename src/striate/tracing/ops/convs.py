@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from striate.tracing.costs import convolution, transposed_convolution
-from striate.tracing.fields.windows import convolve, convolve_transposed
+from striate.tracing.fields.convs import convolve, convolve_transposed
 from striate.tracing.ops.call import Call, Effect, op, sized
 
 

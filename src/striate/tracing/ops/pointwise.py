@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import torch
 
-from striate.tracing.fields.joins import everywhere, meet
+from striate.tracing.fields.gates import meet
+from striate.tracing.fields.joins import everywhere, without
+from striate.tracing.fields.moves import expand, take
 from striate.tracing.fields.reach import Reach, still
 from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
@@ -18,6 +20,7 @@ from striate.tracing.ops.call import Call, Effect, op, tensors_in
     "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
     "masked_fill_", "hardswish_", "rrelu_", "relu6_", "dropout_", "feature_dropout_", "celu_",
     "selu_", "alpha_dropout_", "clone", "square", "square_", "log_sigmoid_forward",
+    "_weight_norm", "_weight_norm_interface",
 )  # fmt: skip
 def pointwise(call: Call) -> Effect:
     """Operands of any number, broadcast against each other."""
@@ -38,8 +41,6 @@ def pointwise(call: Call) -> Effect:
 @op("glu")
 def glu(call: Call) -> Effect:
     """(input, dim): half of it times the sigmoid of the other half."""
-    from striate.tracing.fields.moves import take
-
     reach = call.reach
     if reach is None:
         return Effect()
@@ -101,6 +102,17 @@ def softmax(call: Call) -> Effect:
     return Effect(everywhere(call.reach, {d}), attrs={"dim": d}, name=name)
 
 
+@op("_fft_r2c", "_fft_c2c", "_fft_c2r")
+def fourier(call: Call) -> Effect:
+    """(input, dims, …): every frequency sees all positions; its products are not counted."""
+    reach = call.reach
+    if reach is None:
+        return Effect(macs=None)
+    over = {d % call.args[0].dim() for d in call.args[1]}
+    seen = expand(without(reach, over, keep=True), tuple(call.out.shape))
+    return Effect(seen, macs=None)
+
+
 @op("cumsum", "cumprod", "sort", "argsort", "logcumsumexp", "cummax", "cummin", "topk")
 def along(call: Call) -> Effect:
     """Each index along a dimension may see any other there."""
@@ -109,8 +121,6 @@ def along(call: Call) -> Effect:
         return Effect()
     position = 2 if call.name == "topk" else 1
     d = call.get(position, "dim", -1) % max(1, given.dim())
-    from striate.tracing.fields.moves import take
-
     reach = everywhere(call.reach, {d})
     n = call.first.shape[d]
     reach = take(reach, d, 0, 1, n)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import reduce
 
 from striate.tracing.costs import attention, attention_elements, matrix_product
-from striate.tracing.fields.joins import product, union, without
+from striate.tracing.fields.contracting import contract
+from striate.tracing.fields.joins import product, without
 from striate.tracing.fields.moves import expand
-from striate.tracing.fields.reach import Reach, Term, contract, plain
+from striate.tracing.fields.reach import Reach, Term, plain
+from striate.tracing.fields.unions import union
 from striate.tracing.ops.call import Call, Effect, op
 
 
@@ -101,9 +103,8 @@ def scaled_dot_product_attention(call: Call) -> Effect:
     parts: list[Reach] = []
     if (seen := call.reach_of(query)) is not None:
         parts.append(expand(_last_becomes(seen, out[-1]), out))
-    for tensor in (key, value):
-        if (seen := call.reach_of(tensor)) is not None:
-            parts.append(_every_key(seen, out))
+    keyed = (call.reach_of(tensor) for tensor in (key, value))
+    parts.extend(_every_key(seen, out) for seen in keyed if seen is not None)
     attrs = {"heads": out[-3] if len(out) > 3 else 1, "head_features": shapes[0][-1]}
     return Effect(
         reduce(union, parts) if parts else None,

@@ -66,13 +66,13 @@ def linear(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     return _like(given, (*given.shape[:-1], out)) if _fits(bias, (out,), given.dtype) else None
 
 
-def unary(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+def unary(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
     """(input): an activation."""
     given = args[0]
     return _like(given) if _plain(given) and given.dtype.is_floating_point else None
 
 
-def binary(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+def binary(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
     """(input, other) of one shape and type, or a float and a number."""
     given, other = args[:2]
     if not _plain(given) or not given.dtype.is_floating_point:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 
-from striate.tracing.fields.joins import anywhere, union, without
-from striate.tracing.fields.moves import permute as move
-from striate.tracing.fields.moves import reshape as rearrange
-from striate.tracing.fields.moves import split_dim
-from striate.tracing.fields.reach import Factor, Rank, Reach, Term, shifted, still, worsened
+from striate.tracing.fields.joins import anywhere
+from striate.tracing.fields.reach import (
+    Rank,
+)
 from striate.tracing.fields.resample import adaptive, antialiased, resize, taps
+from striate.tracing.fields.unions import union
 from striate.tracing.fields.windows import pad as padded
 from striate.tracing.fields.windows import pool as pooled
-from striate.tracing.fields.windows import convolve_transposed, remap, slide
 from striate.tracing.ops.call import Call, Effect, op, sized
 
 
@@ -46,7 +42,8 @@ def pool(call: Call) -> Effect:
     }
     name = f"{'max' if is_max else 'avg'}_pool{k}d"
     many = not isinstance(call.out, torch.Tensor)
-    return Effect([seen, seen] if many else seen, attrs=attrs, name=name)
+    indices = call.out.numel() * 8 if is_max and not many else 0  # int64, thrown away
+    return Effect([seen, seen] if many else seen, attrs=attrs, name=name, scratch=indices)
 
 
 @op(*(f"{lead}adaptive_{kind}_pool{k}d" for lead in ("", "_") for kind in ("max", "avg")
@@ -140,96 +137,6 @@ def _scales(call: Call, kind: str, k: int) -> list[float | None]:
     if isinstance(rest[0], (list, tuple)):
         return list(rest[0])
     return [*rest, *[None] * k][:k]
-
-
-@op("im2col", name="unfold")
-def im2col(call: Call) -> Effect:
-    """(input (N, C, H, W), kernel, dilation, padding, stride) → (N, C·kh·kw, oh·ow)."""
-    reach = call.reach
-    if reach is None:
-        return Effect()
-    kernel, dilation, padding, stride = (sized(call.args[i], 2) for i in range(1, 5))
-    n, channels, height, width = call.args[0].shape
-    out = [
-        (side + 2 * p - d * (k - 1) - 1) // s + 1
-        for side, k, d, p, s in zip((height, width), kernel, dilation, padding, stride, strict=True)
-    ]
-
-    def change(term: Term) -> Term:
-        for i, d in ((1, 3), (0, 2)):
-            term = windows_of(term, d, out[i], kernel[i], stride[i], dilation[i], padding[i])
-        return term  # (N, C, oh, kh, ow, kw)
-
-    seen = move(reach.each(change), (0, 1, 3, 5, 2, 4))
-    seen = rearrange(seen, (n, channels * kernel[0] * kernel[1], out[0] * out[1]))
-    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    return Effect(seen, attrs=attrs)
-
-
-@op("col2im", name="fold")
-def col2im(call: Call) -> Effect:
-    """(input (N, C·kh·kw, oh·ow), output size, kernel, dilation, padding, stride) → (N, C, H, W)."""
-    reach = call.reach
-    kernel, dilation, padding, stride = (sized(call.args[i], 2) for i in range(2, 6))
-    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    if reach is None:
-        return Effect(attrs=attrs)
-    n, channels, height, width = call.out.shape
-    out = [
-        (side + 2 * p - d * (k - 1) - 1) // s + 1
-        for side, k, d, p, s in zip((height, width), kernel, dilation, padding, stride, strict=True)
-    ]
-    seen = rearrange(reach, (n, channels, *kernel, *out))
-    places = {d for term in seen.terms for d in (2, 3) if not still(term.dims[d])}
-    seen = without(seen, {2, 3}, keep=False)
-    seen = convolve_transposed(
-        seen,
-        channels=channels,
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=channels,
-        out=(n, channels, height, width),
-    )
-    return Effect(worsened(seen, Rank.BOUND) if places else seen, attrs=attrs)
-
-
-def windows_of(
-    term: Term, d: int, out: int, kernel: int, stride: int, dilation: int, padding: int
-) -> Term:
-    """Dimension ``d`` as (windows, places in a window): nothing is mixed, places are told apart."""
-    dim = term.dims[d]
-    if len(dim) == 1 and not any(not isinstance(line, int) for line in dim[0].lines):
-        factor = dim[0]
-        outer = Factor(out, tuple(x * stride for x in factor.lines), factor.axes, factor.mixed)  # type: ignore[arg-type,operator]  # ints, as just checked
-        inner = Factor(kernel, tuple(x * dilation for x in factor.lines), factor.axes, factor.mixed)  # type: ignore[arg-type,operator]  # likewise
-        term = slide(term, d, first=-padding, reach=0, stride=stride, out=out, image=(1 << 30,) * 2)
-        return Term((*term.dims[:d], (outer,), (inner,), *term.dims[d + 1 :]), term.hulls)
-    o = np.arange(out, dtype=np.int64)[:, None] * stride - padding
-    index = (o + np.arange(kernel, dtype=np.int64) * dilation).ravel()
-    term = remap(term, d, index, index)
-    (first, second), lo, hi, rank = split_dim(term.dims[d], (out, kernel))
-    hulls = shifted(term.hulls, lo, hi)
-    hulls = (
-        hulls[0]._replace(rank=max(rank, hulls[0].rank)),
-        hulls[1]._replace(rank=max(rank, hulls[1].rank)),
-    )
-    return Term((*term.dims[:d], first, second, *term.dims[d + 1 :]), hulls)
-
-
-@op("unfold", kind="view")
-def unfold(call: Call) -> Effect:
-    """(input, dimension, size, step): windows of one dimension, their places last."""
-    reach = call.reach
-    if reach is None:
-        return Effect()
-    d = call.args[1] % call.args[0].dim()
-    kernel, step = call.args[2], call.args[3]
-    out = call.out.shape[d]
-    seen = reach.each(lambda term: windows_of(term, d, out, kernel, step, 1, 0))
-    order = [i for i in range(len(seen.shape)) if i != d + 1] + [d + 1]
-    return Effect(move(seen, order), attrs={"kernel": kernel, "stride": step})
 
 
 @op("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback",
