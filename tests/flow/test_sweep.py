@@ -158,10 +158,19 @@ def test_a_network_whose_weights_depend_on_the_size_is_built_for_each(tmp_path: 
     ]
 
 
+def test_lazy_modules_take_their_shapes_from_each_size() -> None:
+    class Lazy(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv2d(3, 2, 3, padding=1), nn.Flatten(), nn.LazyLinear(5))
+
+    found = swept(target_of(Lazy), "4:8:2")
+    assert [result.params for result in found] == [56 + 5 * (2 * n * n + 1) for n in (4, 6, 8)]
+
+
 def test_an_image_no_size_of_which_fits_is_refused() -> None:
     with pytest.raises(TraceError, match="takes 3 channels, and the image 1x19x19 has 1"):
         swept(target_of(Picky), "11:20", "1x8x8")
-    with pytest.raises(InputError, match="resnet18 takes 3 channels"):
+    with pytest.raises(InputError, match="resnet18 takes images of 3 channels, not 1"):
         swept("resnet18", "11:20", "1x8x8")
 
 

@@ -79,7 +79,7 @@ def test_sorted_rows_go_down(traced: tuple[nn.Module, Trace], sort: str) -> None
 def test_a_long_table_is_folded_and_says_where(traced: tuple[nn.Module, Trace]) -> None:
     shown = table(traced[1].layers, View())
     assert len(shown.rows) <= 80
-    assert table(traced[1].layers, View(depth=0)).folded_at is None
+    assert table(traced[1].layers, View(depth=99)).folded_at == 99
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_long_table_is_folded_and_says_where(traced: tuple[nn.Module, Trace]) 
         (View(columns=("colour",)), "columns 'colour': no such column; choose from index, path"),
         (View(columns=()), "columns None: no such column; choose from index"),
         (View(sort="size"), "sort 'size': no such order; choose from index, params, macs"),
-        (View(depth=-1), "depth -1: modules are counted from 1; 0 folds nothing"),
+        (View(depth=0), "depth 0: modules are counted from 1; leave it out to fold only what is"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from striate.errors import ArchError, InputError, TraceError
 from striate.flow.sizes import full_image
 from striate.flow.strides import collapsed, final_map, fits, fitting, unread
 from striate.flow.targets import Target, resolve
-from striate.flow.trace import DEFAULT_IMAGE
+from striate.flow.trace import DEFAULT_IMAGE, check_channels, tracer
 from striate.records import Failure, Trace
 from striate.records.sweep import AtSize, Sweep
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MOST_SIZES = 64
 """Sizes that are tried if no step is asked for, those that fit exactly not counted."""
@@ -142,27 +146,25 @@ class _Trying:
 
 
 def _tracer(target: Target, channels: int) -> Callable[[tuple[int, int, int]], Trace]:
-    """What traces the network at a size."""
-    from striate.tracing import trace
+    """What traces the network at a size: built once, or anew where its weights depend on it."""
+    from torch.nn.parameter import UninitializedParameter
+
+    from striate.flow.network import shapes_of
     from striate.tracing.prepare import made
 
     arch = target.arch
-    if arch is None:
-        module, _ = made(target.make)
-        return lambda image: trace(module, image, name=target.name)
-    if channels != arch.image[0]:
-        raise InputError(
-            f"--image with {channels} channels: {target.name} takes {arch.image[0]} channels"
-        )
-    from striate.arch import adapt
-    from striate.building import build
+    if arch is not None:
+        check_channels(target, (channels, *arch.image[1:]))
+        if arch.head.pool == "none" or any(stage.block == "dense" for stage in arch.stages):
+            return tracer(target)
+        from striate.building import build
 
-    if arch.head.pool == "none" or any(stage.block == "dense" for stage in arch.stages):
-        return lambda image: trace(
-            lambda: build(adapt(arch, image=image), device="meta"), image, name=target.name
-        )
-    network = build(arch, device="meta")
-    return lambda image: trace(network, image, name=target.name)
+        module: nn.Module = build(arch, device="meta")
+    else:
+        module, _ = made(target.make)
+        if any(isinstance(p, UninitializedParameter) for p in module.parameters()):
+            return tracer(target)
+    return lambda image: shapes_of(lambda: module, image, name=target.name)
 
 
 def at_size(trace: Trace) -> AtSize:

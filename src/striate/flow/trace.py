@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from striate.errors import InputError
 from striate.flow.sizes import full_image
 from striate.flow.targets import Target, resolve
@@ -14,19 +16,32 @@ def trace_target(target: Target | str, image: str | None = None) -> Trace:
     """Trace what TARGET names at ``image`` (by default the size the network is made for)."""
     if isinstance(target, str):
         target = resolve(target)
-    size = full_image(image, target.image or DEFAULT_IMAGE)
+    return tracer(target)(full_image(image, target.image or DEFAULT_IMAGE))
+
+
+def tracer(target: Target) -> Callable[[tuple[int, int, int]], Trace]:
+    """What traces ``target`` at an image of (C, H, W): built anew for each."""
     from striate.flow.network import shapes_of
 
-    if target.arch is not None:
-        from striate.arch import adapt
-        from striate.building import build
+    arch = target.arch
+    if arch is None:
+        return lambda image: shapes_of(target.make, image, name=target.name)
+    from striate.arch import adapt
+    from striate.building import build
 
-        if size[0] != target.arch.image[0]:
-            takes = target.arch.image[0]
-            raise InputError(
-                f"--image {'x'.join(map(str, size))}: {target.name} takes images of {takes} "
-                f"channel{'' if takes == 1 else 's'}, not {size[0]}; change image in its TOML"
-            )
-        arch = adapt(target.arch, image=size)
-        return shapes_of(lambda: build(arch, device="meta"), size, name=target.name)
-    return shapes_of(target.make, size, name=target.name)
+    def traced(image: tuple[int, int, int]) -> Trace:
+        check_channels(target, image)
+        network = adapt(arch, image=image)
+        return shapes_of(lambda: build(network, device="meta"), image, name=target.name)
+
+    return traced
+
+
+def check_channels(target: Target, image: tuple[int, int, int]) -> None:
+    """InputError if an architecture is given an image of other channels than its own."""
+    takes = image[0] if target.arch is None else target.arch.image[0]
+    if image[0] != takes:
+        raise InputError(
+            f"--image {'x'.join(map(str, image))}: {target.name} takes images of {takes} "
+            f"channel{'' if takes == 1 else 's'}, not {image[0]}; change image in its TOML"
+        )

@@ -138,8 +138,8 @@ class Trace:
     ) -> str:
         """The layer table as text, ``width`` columns wide at most (None: as wide as it gets).
 
-        ``depth``: fold modules this deep in the tree (None: where the table would be long, 0:
-        nowhere).  ``columns``: their names, of ``path``, ``op``, ``shape``, ``params``, ``macs``,
+        ``depth``: fold modules this deep in the tree (None: where the table would be long).
+        ``columns``: their names, of ``path``, ``op``, ``shape``, ``params``, ``macs``,
         ``activations``, ``out_bytes``, ``saved_bytes``, ``field``, ``least``, ``stride``, …
         ``sort``: the largest first by one of them.  ``every``: pointwise operations and views too.
         """

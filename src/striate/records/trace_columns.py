@@ -36,7 +36,8 @@ def operation(layer: Layer) -> str:
     """The operation with its kernel, stride and groups: ``conv2d 3×3/2 g32``."""
     attrs = layer.attrs
     text = layer.op
-    kernel = attrs.get("kernel")
+    # An adaptive pool's kernel follows from its output, which has a column of its own.
+    kernel = None if layer.op.startswith("adaptive") else attrs.get("kernel")
     if kernel is not None:
         text += f" {by(kernel)}"
         stride = attrs.get("stride", (1, 1))

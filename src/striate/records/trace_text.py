@@ -30,7 +30,7 @@ class View:
     """How a trace is to be shown.
 
     ``depth``: fold modules this deep in the module tree; None folds where the table would be
-    longer than 80 rows, 0 never.  ``columns``: their names (None: the usual ones).  ``sort``: the
+    longer than 80 rows.  ``columns``: their names (None: the usual ones).  ``sort``: the
     largest first, by this column, without headings.  ``every``: pointwise operations and views
     too, nothing folded.
     """
@@ -52,8 +52,11 @@ class Table:
 
 def table(layers: Sequence[Layer], view: View, modules: Mapping[str, str] | None = None) -> Table:
     """What a view shows of these layers.  InputError for what the view cannot be."""
-    if view.depth is not None and view.depth < 0:
-        raise InputError(f"depth {view.depth}: modules are counted from 1; 0 folds nothing")
+    if view.depth is not None and view.depth < 1:
+        raise InputError(
+            f"depth {view.depth}: modules are counted from 1; leave it out to fold only what is "
+            "long"
+        )
     chosen = columns(DEFAULT if view.columns is None else view.columns)
     names = {column.name for column in chosen}
     folding = Folding(
@@ -62,7 +65,7 @@ def table(layers: Sequence[Layer], view: View, modules: Mapping[str, str] | None
         also=tuple(sorted(names & {"out_bytes", "saved_bytes"})),
         modules=modules,
     )
-    depth = view.depth or None
+    depth = view.depth
     if view.depth is None and not view.every and view.sort is None:
         depth = fitting_depth(layers, folding, MOST_ROWS)
     made = rows(layers, replace(folding, depth=depth))
@@ -196,7 +199,7 @@ def comma_separated(layers: Sequence[Layer], view: View) -> str:
     ``shape`` holds the batch too; pairs are two columns, ``field_h`` and ``field_w``.
     """
     chosen = columns(RAW if view.columns is None else view.columns)
-    folding = Folding(depth=view.depth or None, every=True, repeats=False)
+    folding = Folding(depth=view.depth, every=True, repeats=False)
     made = flat(rows(layers, folding))
     if view.sort is not None:
         made = in_order(made, view.sort)
