@@ -16,6 +16,7 @@ import struct
 import sys
 import tempfile
 import termios
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ import torch._dynamo  # noqa: F401 # optimisers import it
 import striate.cli.fitting
 import striate.data.opening
 import striate.flow.fit
+import striate.flow.trace
 import striate.reporting.charts
 import striate.runs
 import striate.seeing
@@ -39,7 +41,7 @@ PIL.Image.init()
 flow: Any = striate.flow.fit
 
 
-def before(owner: Any, name: str, stop: Callable[[], None]) -> None:
+def before(owner: Any, name: str, stop: Callable[[], Any]) -> None:
     """Call ``stop`` whenever ``owner.name`` is about to run."""
     real = getattr(owner, name)
 
@@ -50,7 +52,7 @@ def before(owner: Any, name: str, stop: Callable[[], None]) -> None:
     setattr(owner, name, stopping)
 
 
-def in_epoch(stop: Callable[[], None], step: int) -> None:
+def in_epoch(stop: Callable[[], Any], step: int) -> None:
     """Call ``stop`` when the step has been shown; at step −n, when epoch n has."""
     display: Any = striate.cli.fitting.Display
     real = vars(display)["show"]
@@ -65,11 +67,13 @@ def in_epoch(stop: Callable[[], None], step: int) -> None:
     display.show = show
 
 
-PLACES: dict[str, Callable[[Callable[[], None], int], None]] = {
+PLACES: dict[str, Callable[[Callable[[], Any], int], None]] = {
     "reading": lambda stop, _: before(flow, "open_data", stop),
     "probing": lambda stop, _: before(flow, "probe", stop),
     "beginning": lambda stop, _: before(striate.runs.RunInfo, "save", stop),
+    "tracing": lambda stop, _: before(striate.flow.trace, "resolve", stop),
     "training": in_epoch,
+    "twice": lambda stop, step: in_epoch(lambda: (stop(), time.sleep(0.2), stop()), step),
     "evaluating": lambda stop, _: before(flow, "evaluate", stop),
     "reporting": lambda stop, _: before(flow, "write_report", stop),
 }
@@ -100,7 +104,7 @@ def forked(request: dict[str, Any], streams: tuple[int, int, int]) -> int:
         child(request, streams)
     except SystemExit as end:
         code = end.code
-    except BaseException:
+    except BaseException:  # noqa: BLE001 # the test is to see it
         traceback.print_exc()
     finally:
         sys.stdout.flush()

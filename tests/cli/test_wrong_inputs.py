@@ -138,7 +138,8 @@ def test_an_unknown_key_in_a_toml_is_named_with_its_neighbour(
 
 def test_an_image_too_small_for_the_net_names_the_stage(striate: Striate, tmp_path: Path) -> None:
     text = (tmp_path / "tiny.toml").read_text()
-    (tmp_path / "net.toml").write_text(text.replace("width = 8", "width = 8\nkernel = 7\npadding = 0"))
+    text = text.replace("width = 8", "width = 8\nkernel = 7\npadding = 0")
+    (tmp_path / "net.toml").write_text(text)
     error = striate("trace", "net.toml", "--image", "1x4x4").error
     assert "stem" in error
 
@@ -148,9 +149,10 @@ def test_a_recipe_that_cannot_be(striate: Striate, tmp_path: Path) -> None:
     ended = striate("fit", "--recipe", "recipe.toml")
     assert ended.error.startswith("recipe.toml: unknown key 'learning_rate'")
     (tmp_path / "recipe.toml").write_text("lr = -1\n")
-    assert "recipe.toml: lr = -1 should be greater than 0" in striate(
-        "fit", "--recipe", "recipe.toml"
-    ).error
+    assert (
+        "recipe.toml: lr = -1 should be greater than 0"
+        in striate("fit", "--recipe", "recipe.toml").error
+    )
 
 
 # Data

@@ -206,6 +206,8 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
             yield Finished(run=replace(info.result, run=str(path), report=str(paths.report)))
             return
         recipe = recipe_from_toml(_kept(paths.recipe), where=str(paths.recipe))
+        if not recipe.frozen:
+            raise RunError(f"{paths.recipe}: lacks what was decided before step 1; restore the file")
         spec, opening = kept_data(info, recipe, paths.info)
         dataset = open_data(spec, opening, progress=reading)
         yield DataReady(dataset=dataset)
