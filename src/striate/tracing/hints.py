@@ -20,17 +20,18 @@ def hint(heard: Heard, layers: Sequence[Layer]) -> str | None:
 
 def said(heard: Heard) -> str | None:
     """What did not fit, in the shapes that met, where torch's own words for it are obscure."""
-    shapes = heard.shapes
-    if heard.shown.startswith("conv") and len(shapes) > 1 and len(shapes[0]) == len(shapes[1]):
-        wanted = shapes[1][0 if "transpose" in heard.name else 1]
-        wanted *= 1 if "transpose" in heard.name else heard.get(6, "groups", 1)
-        if shapes[0][1] != wanted:
-            return f"takes {wanted} channels, and its input {_shape(shapes[0])} has {shapes[0][1]}"
-    if heard.name == "linear" and shapes[0][-1] != shapes[1][-1]:
-        given, wanted = shapes[0], shapes[1][-1]
-        return f"takes {wanted} features, and its input {_shape(given)} has {given[-1]}"
-    if heard.shown in _ELEMENTWISE and len(shapes) == 2:
-        return f"{_shape(shapes[0])} and {_shape(shapes[1])} do not match"
+    if len(heard.shapes) < 2:
+        return None
+    given, other = heard.shapes[0], heard.shapes[1]
+    if heard.shown.startswith("conv") and len(given) == len(other) > 2:
+        transposed = "transpose" in heard.name
+        wanted = other[0] if transposed else other[1] * heard.get(6, "groups", 1)
+        if given[1] != wanted:
+            return f"takes {wanted} channels, and its input {_shape(given)} has {given[1]}"
+    if heard.name == "linear" and given[-1:] != other[-1:]:
+        return f"takes {other[-1]} features, and its input {_shape(given)} has {_last(given)}"
+    if heard.shown in _ELEMENTWISE and len(heard.shapes) == 2:
+        return f"{_shape(given)} and {_shape(other)} do not match"
     return None
 
 
@@ -79,13 +80,12 @@ def _linear(heard: Heard, _: Sequence[Layer]) -> str | None:
         given, weight = heard.shapes[0], heard.shapes[1]
     else:
         return None
-    if given[-1] == weight[1]:
+    features = _last(given)
+    if features == weight[1]:
         return None
-    rest = prod(given[1:])
-    flat = len(given) > 2 and rest == weight[1]
-    if flat:
+    if len(given) > 2 and prod(given[1:]) == weight[1]:
         return f"flatten(1) before it would give the {weight[1]} features it takes"
-    return f"in_features={given[-1]} would fit this input (it is {weight[1]})"
+    return f"in_features={features} would fit this input (it is {weight[1]})"
 
 
 def _norm(heard: Heard, _: Sequence[Layer]) -> str | None:
@@ -98,8 +98,9 @@ def _norm(heard: Heard, _: Sequence[Layer]) -> str | None:
 
 
 def _view(heard: Heard, _: Sequence[Layer]) -> str | None:
-    given, asked = heard.shapes[0], heard.get(1, "size")
-    if not isinstance(asked, (list, tuple)) or not given:
+    given = heard.shapes[0]
+    asked: list[int] | None = heard.get(1, "size")
+    if not asked or not given:
         return None
     batch, features = given[0], prod(given[1:])
     if len(asked) == 2 and (asked[0] in (-1, batch) or asked[1] != -1):
@@ -114,9 +115,11 @@ def _meeting(heard: Heard, layers: Sequence[Layer]) -> str | None:
         return None
     a, b = shapes[:2]
     if a[2:] != b[2:]:
-        (first, second), by_area = heard.inputs[:2], lambda pair: prod(pair[1][2:])
-        for index, own in sorted(((first, a), (second, b)), key=by_area):  # the smaller may grow
-            found = _padding(layers, index, own, b if own is a else a)
+        paths = [(heard.inputs[0], a, b), (heard.inputs[1], b, a)]
+        if prod(a[2:]) > prod(b[2:]):
+            paths.reverse()  # the smaller one first: it may grow
+        for index, own, goal in paths:
+            found = _padding(layers, index, own, goal)
             if found is not None:
                 return found
     if heard.shown == "cat":
@@ -165,6 +168,10 @@ def _sized(value: Any, k: int) -> Shape:
     if isinstance(value, int):
         return (value,) * k
     return tuple(value) * k if len(value) == 1 else tuple(value)
+
+
+def _last(shape: Shape) -> int:
+    return shape[-1] if shape else 1
 
 
 def _shape(shape: Shape) -> str:

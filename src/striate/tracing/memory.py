@@ -144,7 +144,7 @@ def _signed(values: Iterable[Any], needs: Mapping[int, bool]) -> tuple[Any, ...]
     return tuple(
         (tuple(v.shape), v.stride(), v.dtype, needs.get(id(v), False))
         if isinstance(v, Tensor)
-        else _signed(v, needs)
+        else _signed(cast("list[Any]", v), needs)
         if isinstance(v, (list, tuple))
         else v
         for v in values

@@ -46,44 +46,36 @@ def part_of(part: Tensor, whole: Tensor) -> list[Part] | None:
 
     A dimension that was selected away counts as a part of one index.
     """
-    if part.dim() > whole.dim():
+    starts = _starts(int(part.storage_offset()) - int(whole.storage_offset()), whole.stride())
+    if starts is None:
         return None
-    sizes, strides = list(part.shape), list(part.stride())
-    rest = part.storage_offset() - whole.storage_offset()
-    if rest < 0:
-        return None
-    starts = [0] * whole.dim()
-    for d in sorted(range(whole.dim()), key=whole.stride, reverse=True):
-        if whole.stride(d):
-            starts[d], rest = divmod(rest, whole.stride(d))
-    if rest:
-        return None
+    left = list(zip(part.shape, part.stride(), strict=True))
     found: list[Part] = []
-    missing = whole.dim() - part.dim()
-    for d in range(whole.dim()):
-        stride = whole.stride(d)
-        fits = bool(sizes) and bool(stride) and (sizes[0] == 1 or strides[0] % stride == 0)
-        step = strides[0] // stride if fits and sizes[0] > 1 else 1
-        n = sizes[0] if sizes else 0
-        if (
-            fits
-            and starts[d] + step * (n - 1) < whole.shape[d]
-            and not (
-                missing
-                and n != whole.shape[d]
-                and len(sizes) < whole.dim() - d
-                and n > whole.shape[d]
-            )
-        ):
-            found.append((starts[d], step, n))
-            sizes.pop(0)
-            strides.pop(0)
-            continue
-        if not missing:
-            return None
-        missing -= 1
-        found.append((starts[d], 1, 1))
-    return found if not sizes else None
+    for d, start in enumerate(starts):
+        if left and (one := _along(left[0], start, whole.stride(d), whole.shape[d])) is not None:
+            found.append(one)
+            left.pop(0)
+        else:
+            found.append((start, 1, 1))
+    return None if left else found
+
+
+def _starts(offset: int, strides: tuple[int, ...]) -> list[int] | None:
+    """The index in every dimension of the element that lies ``offset`` after the first."""
+    starts = [0] * len(strides)
+    for d in sorted(range(len(strides)), key=strides.__getitem__, reverse=True):
+        if strides[d] and offset > 0:
+            starts[d], offset = divmod(offset, strides[d])
+    return starts if offset == 0 else None
+
+
+def _along(own: tuple[int, int], start: int, stride: int, size: int) -> Part | None:
+    """A view's (size, stride) as a part of a dimension, if it can be one."""
+    n, apart = own
+    if not stride or (n > 1 and apart % stride):
+        return None
+    step = apart // stride if n > 1 else 1
+    return (start, step, n) if start + step * (n - 1) < size else None
 
 
 def _with_part(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -95,6 +95,11 @@ def noting_makers(stop: FrameType | None) -> Generator[dict[int, str]]:
         nn.Module.__init__ = original  # type: ignore[method-assign]  # as it was
 
 
+def modules_of(root: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Every module once, with its path."""
+    return list(cast("Iterable[tuple[str, nn.Module]]", root.named_modules()))
+
+
 class Stack:
     """The modules whose calls are open, outermost first, with their paths."""
 
@@ -116,8 +121,7 @@ class Stack:
 
         A module may be called or have its forward called: either way it is noted.
         """
-        modules: list[tuple[str, nn.Module]] = list(self.root.named_modules())
-        for path, module in modules:
+        for path, module in modules_of(self.root):
             if not isinstance(module, torch.jit.ScriptModule):
                 module.forward = self._noted(module, path, module.forward)
 

@@ -36,7 +36,7 @@ def made(target: nn.Module | Factory | object) -> tuple[nn.Module, dict[int, str
         try:
             with torch.device("meta"):
                 module: object = target()
-        except Exception:  # the user's code, which may need real numbers to build
+        except Exception:  # noqa: BLE001  # the user's code, which may need real numbers
             makers.clear()
             module = target()
     if not isinstance(module, nn.Module):

@@ -219,9 +219,7 @@ class Recorder(TorchDispatchMode):
         owners = tuple(owners)
         reach = effect.reach
         for i, out in enumerate(done.outs):
-            own = reach
-            if isinstance(reach, list):
-                own = reach[i] if i < len(reach) else None
+            own = (reach[i] if i < len(reach) else None) if isinstance(reach, list) else reach
             differentiable = out.dtype.is_floating_point or out.dtype.is_complex
             self.values.note(out, Value(layer, own, owners, grad=grad and differentiable))
         if done.entry.writes:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from striate.records import Failure, Totals, Trace
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
 from striate.tracing.ledger import Ledger
-from striate.tracing.places import Stack
+from striate.tracing.places import Stack, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
 
@@ -110,13 +111,13 @@ _TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
 
 
 def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
+    """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
     originals = {id(part.original): part.original for part in heard.stood_in if part.elements}
     names = {id(tensor): path for path, tensor in module.named_parameters()}
     layers = ledger.finished()
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
     gradients = sum(_bytes(tensor) for tensor in originals.values() if tensor.requires_grad)
-    modules: list[tuple[str, nn.Module]] = list(module.named_modules())
     unused = [names.get(owner, "?") for owner in originals if owner not in ledger.used]
     return Trace(
         name=label,
@@ -132,13 +133,13 @@ def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
         complete=heard.failure is None,
         unknown=tuple(ledger.unknown),
         failure=heard.failure,
-        modules={path: type(part).__name__ for path, part in modules},
+        modules={path: type(part).__name__ for path, part in modules_of(module)},
         unused=() if heard.failure is not None else tuple(unused),
     )
 
 
 def _checked(image: Sequence[int], batch: int) -> Size:
-    values: tuple[object, ...] = tuple(image)
+    values = cast("Sequence[object]", image)
     if len(values) != 3 or not all(isinstance(v, int) and v >= 1 for v in values):
         shown = "x".join(str(v) for v in values)
         raise TraceError(

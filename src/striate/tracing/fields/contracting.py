@@ -105,17 +105,20 @@ def met_padding(term: Term, d: int, *, filled: bool = False) -> Hulls:
         line, hull = factor.lines[axis], hulls[axis]
         if line == 0:
             continue
-        others_lo = others_hi = 0
+        others_lo = others_hi = places = 0
         for other, dim in enumerate(term.dims):
             for part in dim if other != d else ():
                 far_lo, far_hi = extremes(part.lines[axis], part.size)
                 others_lo, others_hi = others_lo + far_lo, others_hi + far_hi
+                places += far_hi - far_lo if part.axes else 0
         lo, hi = ends(line, factor.size)
+        known = lo < NOWHERE // 2
+        lo, hi = lo[known], hi[known]
         covered = span(line, factor.size)
         before, after = int(lo[-1]) - covered, int(hi[0]) + covered
         if covered < 0:
             before, after = int(lo[0]) + covered, int(hi[-1]) - covered
-        if others_hi - others_lo >= abs(covered) // factor.size:
+        if places >= abs(covered) // factor.size:
             hull = hull._replace(rank=max(Rank.BOUND, hull.rank))
             if not filled:
                 hulls[axis] = hull

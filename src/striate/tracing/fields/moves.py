@@ -46,8 +46,7 @@ def take(reach: Reach, d: int, start: int, step: int, n: int) -> Reach:
         term = _bounded_if_mixed(term, d)
         if len(dim) > 1 and still(dim):
             return replaced(term, d, (Factor(n, (0, 0), 0, any(f.mixed for f in dim)),))
-        factor = dim[0]
-        if len(dim) > 1 or uneven(factor):
+        if len(dim) > 1 or any(map(uneven, dim)):
             return pick(term, d, start + step * np.arange(n, dtype=np.int64))
         return slide(term, d, first=start, reach=0, stride=step, out=n)
 

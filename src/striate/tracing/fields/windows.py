@@ -134,8 +134,14 @@ def pad(reach: Reach, before: dict[int, tuple[int, int]], *, filled: bool = Fals
 
     def change(term: Term) -> Term:
         for d, (left, right) in before.items():
-            n = size(term.dims[d])
+            dim = term.dims[d]
+            n = size(dim)
             out = n + left + right
+            if not filled and len({axis for axis in AXES for f in dim if f.lines[axis] != 0}) > 1:
+                places = np.arange(out, dtype=np.int64) - left  # tokens: what is added sees nothing
+                inside = np.clip(places, 0, n - 1)
+                term = remap(term, d, inside, inside, none=places != inside)
+                continue
             term = slide(term, d, first=-left, reach=0, stride=1, out=out, filled=filled)
         return term
 

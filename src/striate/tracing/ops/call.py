@@ -39,6 +39,10 @@ class Call:
             return self.args[position]
         return self.kwargs.get(name, default)
 
+    def each_output(self, reach: Reach | None) -> Reach | list[Reach | None] | None:
+        """The same Reach for every output."""
+        return reach if isinstance(self.out, torch.Tensor) else [reach] * len(self.out)
+
     @property
     def reach(self) -> Reach | None:
         """Of the first argument."""

@@ -7,8 +7,8 @@ from striate.tracing.ops.call import Call, Effect, op
 
 @op("contiguous", "detach", "type_as", "alias", "to", "_to_copy", "lift_fresh", "resolve_conj",
     "resolve_neg", "positive", "detach_", "data", "pin_memory", "_conj", "cuda", "cpu",
-    "float", "half", "double", "requires_grad_", "lift_fresh_copy", "set_data", "_autocast_to_full_precision",
-    "_autocast_to_reduced_precision", kind="alias")  # fmt: skip
+    "float", "half", "double", "requires_grad_", "lift_fresh_copy", "set_data",
+    "_autocast_to_full_precision", "_autocast_to_reduced_precision", kind="alias")  # fmt: skip
 def alias(call: Call) -> Effect:
     """The same values, at most in another layout or type."""
     return Effect(call.reach)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
-
 from striate.tracing.fields.gates import meet
 from striate.tracing.fields.joins import everywhere, without
 from striate.tracing.fields.moves import expand, take
@@ -120,9 +118,8 @@ def along(call: Call) -> Effect:
     if call.reach is None:
         return Effect()
     position = 2 if call.name == "topk" else 1
-    d = call.get(position, "dim", -1) % max(1, given.dim())
+    d: int = call.get(position, "dim", -1) % max(1, given.dim())
     reach = everywhere(call.reach, {d})
-    n = call.first.shape[d]
-    reach = take(reach, d, 0, 1, n)
-    outs = 1 if isinstance(call.out, torch.Tensor) else len(call.out)
-    return Effect(reach if outs == 1 else [reach] * outs)
+    kept: int = call.first.shape[d]
+    reach = take(reach, d, 0, 1, kept)
+    return Effect(call.each_output(reach))

@@ -8,7 +8,7 @@ from striate.tracing.costs import attention, attention_elements, matrix_product
 from striate.tracing.fields.contracting import contract
 from striate.tracing.fields.joins import product, without
 from striate.tracing.fields.moves import expand
-from striate.tracing.fields.reach import Reach, Term, plain
+from striate.tracing.fields.reach import Reach, Term, plain, still
 from striate.tracing.fields.unions import union
 from striate.tracing.ops.call import Call, Effect, op
 
@@ -31,8 +31,7 @@ def linear(call: Call) -> Effect:
 def _last_becomes(reach: Reach, n: int) -> Reach:
     def change(term: Term) -> Term:
         last = len(term.dims) - 1
-        dim = term.dims[last]
-        if len(dim) > 1 or dim[0].moves:
+        if not still(term.dims[last]):
             term = contract(term, {last}, reach.image, keep=True)
         return Term((*term.dims[:-1], plain(n)), term.hulls)
 

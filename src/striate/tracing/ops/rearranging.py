@@ -147,16 +147,13 @@ def index(call: Call) -> Effect:
     """Positions chosen by other tensors, whose values are not known here."""
     reach = call.reach
     indices = call.args[1:]
-    chosen = any(call.reach_of(t) is not None for t in tensors_in(indices))
+    choosers = [seen for t in tensors_in(indices) if (seen := call.reach_of(t)) is not None]
     out = tuple(call.out.shape)
     if reach is None:
-        if not chosen:
-            return Effect()
-        source = next(r for t in tensors_in(indices) if (r := call.reach_of(t)) is not None)
-        return Effect(anywhere(source, out, Rank.DATA))
-    if call.name == "index_select" and not chosen:
-        d = call.args[1] % call.args[0].dim()
+        return Effect(anywhere(choosers[0], out, Rank.DATA) if choosers else None)
+    if call.name == "index_select" and not choosers:
+        d: int = call.args[1] % call.args[0].dim()
         if all(still(term.dims[d]) for term in reach.terms):
             seen = joins.everywhere(reach, {d})
             return Effect(moves.take(seen, d, 0, 1, out[d]))
-    return Effect(anywhere(reach, out, Rank.DATA if chosen else Rank.BOUND))
+    return Effect(anywhere(reach, out, Rank.DATA if choosers else Rank.BOUND))

@@ -33,8 +33,7 @@ def reduce(call: Call) -> Effect:
         return Effect(attrs=attrs)
     keep = call.first.dim() == rank
     seen = without(reach, over, keep=keep)
-    many = not isinstance(call.out, torch.Tensor)
-    return Effect([seen] * len(call.out) if many else seen, attrs=attrs)
+    return Effect(call.each_output(seen), attrs=attrs)
 
 
 def _over(call: Call, rank: int) -> set[int]:

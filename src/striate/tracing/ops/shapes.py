@@ -125,6 +125,7 @@ def unbind(call: Call) -> Effect:
 @op("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split",
     "hsplit", "vsplit", "unsafe_split_with_sizes", kind="view")  # fmt: skip
 def split(call: Call) -> Effect:
+    """(input, sizes or their number, dim): parts of a dimension."""
     reach = call.reach
     rank = call.args[0].dim()
     position = {"hsplit": 1, "vsplit": 0}.get(call.name, call.get(2, "dim", 0))

@@ -44,7 +44,7 @@ def im2col(call: Call) -> Effect:
 
 @op("col2im", name="fold")
 def col2im(call: Call) -> Effect:
-    """(input (N, C·kh·kw, oh·ow), output size, kernel, dilation, padding, stride) → (N, C, H, W)."""
+    """(input (N, C·kh·kw, oh·ow), size, kernel, dilation, padding, stride) → (N, C, H, W)."""
     reach = call.reach
     kernel, dilation, padding, stride = (sized(call.args[i], 2) for i in range(2, 6))
     attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}

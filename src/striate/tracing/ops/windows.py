@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 
 from striate.tracing.fields.joins import anywhere
+from striate.tracing.fields.lines import Offsets
 from striate.tracing.fields.reach import (
     Rank,
 )
@@ -41,9 +44,9 @@ def pool(call: Call) -> Effect:
         "ceil_mode": ceil,
     }
     name = f"{'max' if is_max else 'avg'}_pool{k}d"
-    many = not isinstance(call.out, torch.Tensor)
-    indices = call.out.numel() * 8 if is_max and not many else 0  # int64, thrown away
-    return Effect([seen, seen] if many else seen, attrs=attrs, name=name, scratch=indices)
+    alone = isinstance(call.out, torch.Tensor)
+    indices = call.first.numel() * 8 if is_max and alone else 0  # int64, thrown away
+    return Effect(call.each_output(seen), attrs=attrs, name=name, scratch=indices)
 
 
 @op(*(f"{lead}adaptive_{kind}_pool{k}d" for lead in ("", "_") for kind in ("max", "avg")
@@ -61,8 +64,7 @@ def adaptive_pool(call: Call) -> Effect:
         "stride": tuple(n // m for n, m in zip(given, out, strict=True)),
         "padding": (0,) * k,
     }
-    many = not isinstance(call.out, torch.Tensor)
-    return Effect([seen, seen] if many else seen, attrs=attrs)
+    return Effect(call.each_output(seen), attrs=attrs)
 
 
 @op(
@@ -116,7 +118,7 @@ def interpolate(call: Call) -> Effect:
     attrs = {"mode": kind, "scale": tuple(out[-k + i] / given[-k + i] for i in range(k))}
     if reach is None:
         return Effect(attrs=attrs)
-    tables = {}
+    tables: dict[int, tuple[Offsets, Offsets]] = {}
     for i in range(k):
         d = len(out) - k + i
         n, m = given[d], out[d]
@@ -130,12 +132,11 @@ def interpolate(call: Call) -> Effect:
 
 def _scales(call: Call, kind: str, k: int) -> list[float | None]:
     """Scale factors that were passed on to the kernel (``recompute_scale_factor`` is off)."""
-    rest = call.args[2:] if kind == "nearest" else call.args[3:]
+    rest = list(call.args[2:] if kind == "nearest" else call.args[3:])
     if not rest:
-        factors = call.kwargs.get("scale_factors")
-        return list(factors) if factors else [None] * k
+        rest = [call.kwargs.get("scale_factors")]
     if isinstance(rest[0], (list, tuple)):
-        return list(rest[0])
+        rest = list(cast("list[float]", rest[0]))
     return [*rest, *[None] * k][:k]
 
 
