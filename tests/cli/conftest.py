@@ -94,7 +94,7 @@ def server() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
 def striate(server: Callable[[dict[str, Any]], dict[str, Any]], tmp_path: Path) -> Striate:
     """``striate("trace", "resnet18", …)`` in ``tmp_path``; there is no terminal and no COLUMNS.
 
-    Options: ``env`` to set, ``stop`` (see ``server.py``), ``columns`` of a terminal.
+    Options, as ``server.py`` describes them: ``env`` to add, ``stop``, ``columns``, ``stdout``.
     """
     (tmp_path / "tiny.toml").write_text(TINY)
 
@@ -103,6 +103,7 @@ def striate(server: Callable[[dict[str, Any]], dict[str, Any]], tmp_path: Path) 
         env: dict[str, str] | None = None,
         stop: dict[str, Any] | None = None,
         columns: int | None = None,
+        stdout: str | None = None,
     ) -> Ended:
         passed = {
             name: value
@@ -117,6 +118,7 @@ def striate(server: Callable[[dict[str, Any]], dict[str, Any]], tmp_path: Path) 
                 "env": {**passed, **(env or {})},
                 "stop": stop,
                 "columns": columns,
+                "stdout": stdout,
             }
         )
         return Ended(**answer, left=frozenset(_files(tmp_path) - before))

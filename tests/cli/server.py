@@ -1,9 +1,10 @@
 """Runs ``striate`` in child processes that may be stopped at stated places.
 
 One process imports everything once and forks a child for each command, before any thread exists.
-Reads a JSON request a line ({argv, cwd, env, stop, columns}) and answers each with a line {code,
-out, err}.  ``stop``: {"at": place, "signal": number, "step": number}; the places are the keys of
-``PLACES``.  ``columns``: the width of a terminal to run in, whose text is ``out``, or null.
+Reads a JSON request a line and answers it with a line {code, out, err}.  A request is {argv, cwd,
+env, stop, columns, stdout}.  ``stop``: {"at": place, "signal": number, "step": number}, where the
+places are the keys of ``PLACES``; ``columns``: the width of a terminal to run in, whose text is
+``out``; ``stdout``: a file to write to instead.  Each of the last three may be null.
 """
 
 from __future__ import annotations
@@ -118,8 +119,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return in_terminal(request, request["columns"])
     texts: list[str] = []
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with Path(os.devnull).open("rb") as nothing:
-            number = forked(request, (nothing.fileno(), out.fileno(), err.fileno()))
+        with (
+            Path(os.devnull).open("rb") as nothing,
+            Path(request["stdout"] or os.devnull).open("wb") as file,
+        ):
+            stdout = file if request["stdout"] else out
+            number = forked(request, (nothing.fileno(), stdout.fileno(), err.fileno()))
         code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
         for file in (out, err):
             file.seek(0)

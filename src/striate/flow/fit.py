@@ -207,7 +207,7 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
             return
         recipe = recipe_from_toml(_kept(paths.recipe), where=str(paths.recipe))
         if not recipe.frozen:
-            raise RunError(f"{paths.recipe}: lacks what was decided before step 1; restore the file")
+            raise RunError(f"{paths.recipe}: lacks what was decided before step 1; restore it")
         spec, opening = kept_data(info, recipe, paths.info)
         dataset = open_data(spec, opening, progress=reading)
         yield DataReady(dataset=dataset)
@@ -256,10 +256,10 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
         yield Evaluated(evaluation=evaluation)
         yield Finished(run=_finished(job, evaluation))
     except OutputError as error:
-        if "--resume" in str(error):
-            raise
-        said = str(error).removesuffix(", or choose another --out")
-        raise OutputError(f"{said}; then --resume {folder.path} goes on") from error
+        said = str(error).replace(", or choose another --out", "")
+        if "--resume" not in said:
+            said += f"; then --resume {folder.path} goes on"
+        raise OutputError(said) from error
 
 
 def _finished(job: _Job, evaluation: Evaluation) -> Run:
