@@ -18,10 +18,13 @@ def facts(images: int, image: tuple[int, int, int], *, normed: bool = True) -> F
 def test_digits_are_not_mirrored_and_photographs_are() -> None:
     digits = default_recipe(facts(1259, (1, 8, 8)))
     assert not digits.recipe.augment.flip
-    assert digits.recipe.augment.translate == 1
+    assert (digits.recipe.augment.translate, digits.recipe.augment.cutout) == (1, 3)
+    assert (digits.recipe.batch_size, digits.recipe.lr) == (32, 0.05)
+    assert any("A square of 3 px" in reason for reason in digits.reasons)
     assert any("No image is mirrored" in r and "--flip" in r for r in digits.reasons)
     cifar = default_recipe(facts(45_000, (3, 32, 32)))
     assert cifar.recipe.augment.flip
+    assert cifar.recipe.augment.cutout == 0
     assert cifar.recipe.augment.translate == 4  # He et al. 2015, section 4.2
     assert (cifar.recipe.lr, cifar.recipe.momentum, cifar.recipe.batch_size) == (0.1, 0.9, 128)
     assert any("--no-flip" in r for r in cifar.reasons)
@@ -36,7 +39,7 @@ def test_without_norms_rates_are_per_parameter() -> None:
 def test_larger_images_are_cropped_and_not_shifted() -> None:
     larger = Facts(train_images=9000, classes=2, image=(3, 224, 224), normed=True, crops=True)
     augment = default_recipe(larger).recipe.augment
-    assert (augment.crop, augment.translate) == (True, 0)
+    assert (augment.crop, augment.translate, augment.cutout) == (True, 0, 0)
 
 
 def test_facts_are_read_off_the_network(digits: Dataset) -> None:

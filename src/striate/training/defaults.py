@@ -17,6 +17,10 @@ _SGD_NORMS = (
 )
 
 
+FEW_IMAGES = 10_000
+"""Below this a network of any size learns its training images by heart, and cutout is worth it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the defaults depend on.  ``image``: (C, H, W).  ``normed``: the network has batch or
@@ -56,6 +60,7 @@ def default_recipe(facts: Facts) -> Defaults:
     batch = _batch_size(facts.train_images)
     epochs = _epochs(facts.train_images)
     shift = 0 if facts.crops or side < 8 else side // 8
+    cutout = 3 * side // 8 if facts.train_images < FEW_IMAGES and not facts.crops else 0
     recipe = Recipe().with_(
         {
             "epochs": epochs,
@@ -64,6 +69,7 @@ def default_recipe(facts: Facts) -> Defaults:
             "ema": 0.99,
             "augment.flip": colour,
             "augment.translate": shift,
+            "augment.cutout": cutout,
             "augment.crop": facts.crops,
         }
     )
@@ -102,12 +108,17 @@ def _reasons(facts: Facts, recipe: Recipe) -> tuple[str, ...]:
         place = f"Images are shifted by up to {recipe.augment.translate} px, an eighth of a side."
     else:
         place = f"Images of {size} are too small to be shifted."
+    if recipe.augment.cutout:
+        place += (
+            f" A square of {recipe.augment.cutout} px, three eighths of a side, is covered, since "
+            f"there are fewer than {FEW_IMAGES:,} images to learn from."
+        )
     return length, optimiser, flip, place
 
 
 def _sgd(batch: int) -> dict[str, float | str]:
-    """He et al. 2015, section 4.2, with the rate in proportion to the batch (Goyal et al. 2017)."""
-    return {"optimiser": "sgd", "lr": 0.1 * batch / 128, "weight_decay": 5e-4}
+    """He et al. 2015, section 4.2; the rate follows the batch's square root (Krizhevsky 2014)."""
+    return {"optimiser": "sgd", "lr": 0.1 * math.sqrt(batch / 128), "weight_decay": 5e-4}
 
 
 def _adamw() -> dict[str, float | str]:
@@ -116,8 +127,8 @@ def _adamw() -> dict[str, float | str]:
 
 
 def _batch_size(images: int) -> int:
-    """The power of two from 8 to 128 that comes nearest to 20 steps an epoch."""
-    return min(128, max(8, 2 ** round(math.log2(max(1, images / 20)))))
+    """The power of two from 8 to 128 that comes nearest to 40 steps an epoch."""
+    return min(128, max(8, 2 ** round(math.log2(max(1, images / 40)))))
 
 
 def _epochs(images: int) -> int:
