@@ -4,7 +4,8 @@ One process imports everything once and forks a child for each command, before a
 Reads a JSON request a line and answers it with a line {code, out, err}.  A request is {argv, cwd,
 env, stop, columns, stdout}.  ``stop``: {"at": place, "signal": number, "step": number}, where the
 places are the keys of ``PLACES``; ``columns``: the width of a terminal to run in, whose text is
-``out``; ``stdout``: a file to write to instead.  Each of the last three may be null.
+``out``; ``stdout``: a file (or ``pipe without a reader``) to write to instead.  Each of the last
+three may be null.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import tempfile
 import termios
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import PIL.Image
 import pyarrow.parquet
@@ -118,18 +120,33 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["columns"] is not None:
         return in_terminal(request, request["columns"])
     texts: list[str] = []
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with (
-            Path(os.devnull).open("rb") as nothing,
-            Path(request["stdout"] or os.devnull).open("wb") as file,
-        ):
-            stdout = file if request["stdout"] else out
-            number = forked(request, (nothing.fileno(), stdout.fileno(), err.fileno()))
-        code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        Path(os.devnull).open("rb") as nothing,
+        other(request["stdout"]) as stdout,
+    ):
+        streams = (nothing.fileno(), (stdout or out).fileno(), err.fileno())
+        code = os.waitstatus_to_exitcode(os.waitpid(forked(request, streams), 0)[1])
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode())
     return {"code": code, "out": texts[0], "err": texts[1]}
+
+
+@contextmanager
+def other(stdout: str | None) -> Generator[IO[bytes] | None]:
+    """Where else stdout goes: a file, a pipe that nobody reads, or nowhere else."""
+    if stdout is None:
+        yield None
+    elif stdout == "pipe without a reader":
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as file:
+            yield file
+    else:
+        with Path(stdout).open("wb") as file:
+            yield file
 
 
 def in_terminal(request: dict[str, Any], columns: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from striate.training import load_recipe
 Striate = Callable[..., Any]
 FIT = (
     *("fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"),
+    *("--batch", "64"),
     *("--epochs", "2"),
 )
 KIB = (4, 16, 20, 24, 120, 640)

@@ -13,6 +13,7 @@ import pytest
 Striate = Callable[..., Any]
 FIT = (
     *("fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"),
+    *("--batch", "64"),
     *("--epochs", "3", "--out", "run"),
 )
 

@@ -16,6 +16,7 @@ from striate.runs import RunFolder
 Striate = Callable[..., Any]
 FIT = (
     *("fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"),
+    *("--batch", "64"),
     *("--epochs", "3", "--out", "run"),
 )
 RESUME = ("fit", "--quiet", "--resume", "run")

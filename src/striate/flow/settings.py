@@ -97,6 +97,6 @@ _REASONS = (
     ("epochs", "minutes", "batch_size"),
     ("optimiser", "lr", "clip"),
     ("flip",),
-    ("translate", "crop"),
+    ("translate", "crop", "cutout"),
 )
 """What each of ``default_recipe``'s reasons is about: one is told where its keys are as it says."""
