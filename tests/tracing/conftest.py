@@ -121,9 +121,7 @@ def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
 
-def _compare(
-    output: torch.Tensor, pixels: torch.Tensor, reach: Reach, shown: Field | None
-) -> int:
+def _compare(output: torch.Tensor, pixels: torch.Tensor, reach: Reach, shown: Field | None) -> int:
     """One element, where there is one interior in both axes; how many axes could be compared."""
     best: tuple[int, Index, list[Span], list[bool]] | None = None
     for _ in range(40):

@@ -18,7 +18,19 @@ from striate.tracing.fields.unions import union
 from striate.tracing.heard import Heard
 from striate.tracing.ledger import Ledger
 from striate.tracing.memory import saved_by
-from striate.tracing.ops import OPS, QUICK, Call, Effect, Kind, Op, Quick, pointwise, tensors_in
+from striate.tracing.ops import (
+    GUARDS,
+    OPS,
+    QUICK,
+    Call,
+    Effect,
+    Guard,
+    Kind,
+    Op,
+    Quick,
+    pointwise,
+    tensors_in,
+)
 from striate.tracing.prepare import StoodIn
 from striate.tracing.standins import StandIns
 from striate.tracing.values import Value, Values
@@ -27,10 +39,16 @@ Tensor = torch.Tensor
 
 
 class Entry(NamedTuple):
-    """What is known of an operator: how it is understood, its bare name, whether it writes."""
+    """What is known of an operator.
+
+    ``op``: how it is understood.  ``name``: without namespace and overload.  ``guard``: what its
+    meta kernel forgets to refuse.  ``quick``: its output, beforehand.  ``writes``: into its input.
+    ``composite``: it is not understood, and can be taken apart.
+    """
 
     op: Op | None
     name: str
+    guard: Guard | None
     quick: Quick | None
     writes: bool
     composite: bool
@@ -129,6 +147,8 @@ class Recorder(TorchDispatchMode):
             if entry.composite:
                 out, parts = self._take_apart(func, args, kwargs)
             else:
+                if entry.guard is not None:
+                    entry.guard(args, kwargs)
                 out = entry.quick(args, kwargs) if entry.quick is not None else None
                 if out is None:
                     out = func(*args, **kwargs)
@@ -247,11 +267,12 @@ def _look_up(func: Any) -> Entry:
     name = func._schema.name.split("::")[1]
     writes, composite = func._schema.is_mutable, func._can_decompose()
     if func.namespace != "aten":
-        return Entry(None, f"{func.namespace}::{name}", None, writes, composite)
+        return Entry(None, f"{func.namespace}::{name}", None, None, writes, composite)
     found = OPS.get(name) or OPS.get(name.rstrip("_"))
     if found is None and torch.Tag.pointwise in func.tags:
         found = Op(name.strip("_"), pointwise)
-    return Entry(found, name, QUICK.get(func.name()), writes, composite and found is None)
+    composite = composite and found is None
+    return Entry(found, name, GUARDS.get(name), QUICK.get(func.name()), writes, composite)
 
 
 def _not_understood(call: Call) -> Effect:

@@ -18,14 +18,17 @@ from striate.tracing.ops import (
     windows,
 )
 from striate.tracing.ops.call import OPS, Call, Effect, Kind, Op, tensors_in
+from striate.tracing.ops.guards import GUARDS, Guard
 from striate.tracing.ops.pointwise import pointwise
 from striate.tracing.ops.quick import QUICK, Quick
 
 __all__ = [
+    "GUARDS",
     "OPS",
     "QUICK",
     "Call",
     "Effect",
+    "Guard",
     "Kind",
     "Op",
     "Quick",

@@ -13,7 +13,7 @@ from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 @op(
     "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
-    "prelu", "hardswish", "rrelu", "rrelu_with_noise", "celu", "selu", "relu6", "hardtanh",
+    "prelu", "hardswish", "rrelu", "rrelu_with_noise", "celu", "selu", "relu6",
     "masked_fill", "copy", "copy_", "fill", "fill_", "where", "lerp", "clamp", "log_sigmoid",
     "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
     "masked_fill_", "hardswish_", "rrelu_", "relu6_", "dropout_", "feature_dropout_", "celu_",
@@ -34,6 +34,13 @@ def pointwise(call: Call) -> Effect:
         return Effect(seen[0])
     together, gate = meet(seen, tuple(first.shape))
     return Effect(together, gate=gate)
+
+
+@op("hardtanh", "hardtanh_")
+def hardtanh(call: Call) -> Effect:
+    """(input, least, most): ReLU6 where these are 0 and 6."""
+    limits = (call.get(1, "min_val", -1), call.get(2, "max_val", 1))
+    return Effect(call.reach, name="relu6" if limits == (0, 6) else "hardtanh")
 
 
 @op("glu")
@@ -89,7 +96,7 @@ def _with_statistics(reach: Reach | None, over: Iterable[int]) -> Reach | None:
     return reach._replace(gated=True)
 
 
-@op("softmax", "_softmax", "log_softmax", "_log_softmax", "softmin", "_safe_softmax")
+@op("softmax", "_softmax", "log_softmax", "_log_softmax", "_safe_softmax")
 def softmax(call: Call) -> Effect:
     """(input, dim): every element along ``dim`` sees the others through the sum."""
     given = call.args[0]

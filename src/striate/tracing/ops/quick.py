@@ -86,21 +86,21 @@ def binary(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
 def attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     """(query, key, value, …), each (N, heads, tokens, features).
 
-    The output is laid out as (N, tokens, heads, features), as the fused kernels have it.
+    The output is laid out like the query, as the fused kernels have it.
     """
     query, key, value = args[:3]
     if query.dim() != 4 or key.dim() != 4 or value.dim() != 4 or kwargs.get("enable_gqa"):
         return None
-    n, heads, rows, features = query.shape
+    n, heads, _, features = query.shape
     fits = (
         tuple(key.shape[:2]) == (n, heads) == tuple(value.shape[:2])
-        and key.shape[3] == features
+        and key.shape[3] == features == value.shape[3]
         and key.shape[2] == value.shape[2]
         and query.dtype is key.dtype is value.dtype
     )
     if not fits or not query.is_meta:
         return None
-    return _like(query, (n, rows, heads, value.shape[3])).transpose(1, 2)
+    return torch.empty_like(query)
 
 
 QUICK: dict[str, Quick] = {

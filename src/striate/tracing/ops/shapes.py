@@ -19,7 +19,7 @@ def view(call: Call) -> Effect:
     return Effect(_reshaped(call), name=name)
 
 
-@op("flatten", "unflatten", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "_unsafe_masked",
+@op("flatten", "unflatten", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_",
     kind="view")  # fmt: skip
 def same_order(call: Call) -> Effect:
     """The elements keep their order; dimensions are joined, split, added or taken away."""

@@ -22,8 +22,8 @@ def _axes_of(name: str) -> int:
     return next(int(n) for n in "321" if f"{n}d" in name)
 
 
-@op(*(f"{kind}_pool{k}d{tail}" for kind in ("max", "avg") for k in "123"
-      for tail in ("", "_with_indices")), "mkldnn_max_pool2d")  # fmt: skip
+@op(*(f"{kind}_pool{k}d" for kind in ("max", "avg") for k in "123"),
+    *(f"max_pool{k}d_with_indices" for k in "123"), "mkldnn_max_pool2d")  # fmt: skip
 def pool(call: Call) -> Effect:
     """(input, kernel, stride, padding, dilation or ceil_mode, …)."""
     k = _axes_of(call.name)
@@ -49,8 +49,8 @@ def pool(call: Call) -> Effect:
     return Effect(call.each_output(seen), attrs=attrs, name=name, scratch=indices)
 
 
-@op(*(f"{lead}adaptive_{kind}_pool{k}d" for lead in ("", "_") for kind in ("max", "avg")
-      for k in "123"))  # fmt: skip
+@op(*(f"adaptive_{kind}_pool{k}d" for kind in ("max", "avg") for k in "123"),
+    "_adaptive_avg_pool2d", "_adaptive_avg_pool3d")  # fmt: skip
 def adaptive_pool(call: Call) -> Effect:
     """(input, output size)."""
     k = _axes_of(call.name)
@@ -94,18 +94,11 @@ def pad(call: Call) -> Effect:
     return Effect(reach and padded(reach, before, filled=mode != "constant"), attrs=attrs)
 
 
-_UPSAMPLE = tuple(
-    f"{lead}upsample_{kind}{tail}"
-    for lead in ("", "_")
-    for kind in (
-        "nearest1d", "nearest2d", "nearest3d", "nearest_exact1d", "nearest_exact2d",
-        "nearest_exact3d", "linear1d", "bilinear2d", "trilinear3d", "bicubic2d",
-    )
-    for tail in ("", "_aa")
+@op(
+    *(f"upsample_nearest{k}d" for k in "123"), *(f"_upsample_nearest_exact{k}d" for k in "123"),
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
+    "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", name="interpolate",
 )  # fmt: skip
-
-
-@op(*_UPSAMPLE, name="interpolate")
 def interpolate(call: Call) -> Effect:
     """(input, size, [align_corners], scale factors): which inputs each output reads."""
     name = call.name
