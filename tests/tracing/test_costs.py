@@ -17,7 +17,7 @@ from striate.tracing.ops import OPS
 
 def by_hand_conv(i: int, o: int, k: int, s: int, p: int, d: int, g: int, n: int) -> int:
     """Every product of a convolution over an n×n map, one by one along each axis."""
-    out = [start for start in range(-p, n + p - d * (k - 1), s)]
+    out = range(-p, n + p - d * (k - 1), s)
     products = 0
     for _ in out:
         for _ in out:

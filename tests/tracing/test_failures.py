@@ -48,8 +48,7 @@ CASES: dict[str, tuple[nn.Module, str, str, str, str | None]] = {
     "a skip past a stride": (
         Net(join, Conv(3, 8, 3, padding=1), Conv(8, 16, 3, 2, 1)), "", "add",
         "(1, 8, 16, 16) and (1, 16, 8, 8) do not match",
-        "a 1x1 convolution from 8 to 16 channels with stride=2 on the path with the larger map "
-        "would match them",
+        "a 1x1 convolution from 8 to 16 channels with stride=2 on the path with the larger map",
     ),
     "a skip past more channels": (
         Net(join, Conv(3, 8, 3, padding=1), Conv(8, 16, 3, 1, 1)), "", "add",

@@ -108,6 +108,11 @@ def _unfolded(x: Tensor, conv: nn.Module, linear: nn.Module) -> Tensor:
     return linear(columns).transpose(1, 2).reshape(1, 4, 46, 46)
 
 
+def _folded(x: Tensor, linear: nn.Module) -> Tensor:
+    columns = linear(F.unfold(x, 3, stride=2).transpose(1, 2))
+    return F.fold(columns.transpose(1, 2), (47, 47), 3, stride=2)
+
+
 def _spatial_attention(x: Tensor, conv: nn.Module, mask: nn.Module) -> Tensor:
     x = conv(x)
     return x * torch.sigmoid(mask(torch.cat([x.mean(1, keepdim=True), x.amax(1, True)], 1)))
@@ -158,7 +163,9 @@ def depthwise(n: int, kernel: int) -> nn.Module:
 
 EXACT: dict[str, Callable[[], nn.Module]] = {
     "ten 3x3": lambda: chain(10),
-    "residual": lambda: Net(_residual, Conv(3, 4, 3, 2, 1), Conv(4, 4, 3, 1, 1), Conv(4, 4, 5, 1, 2)),
+    "residual": lambda: Net(
+        _residual, Conv(3, 4, 3, 2, 1), Conv(4, 4, 3, 1, 1), Conv(4, 4, 5, 1, 2)
+    ),
     "dilation": lambda: nn.Sequential(Conv(3, 4, 3, dilation=2), Conv(4, 4, 3, 2, 1, dilation=3)),
     "pools": lambda: nn.Sequential(
         Conv(3, 4, 3), nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2), nn.MaxPool2d(2, ceil_mode=True),
@@ -201,11 +208,12 @@ EXACT: dict[str, Callable[[], nn.Module]] = {
     "grouped": lambda: nn.Sequential(Conv(3, 8, 3), Conv(8, 8, 3, groups=4)),
     "channel shuffle": lambda: Net(_channel_shuffle, Conv(3, 8, 3), Conv(4, 4, 3, padding=1)),
     "unet": lambda: Net(
-        _unet, Conv(3, 4, 3, 1, 1), Conv(4, 4, 3, 2, 1), nn.ConvTranspose2d(4, 4, 2, 2), Conv(8, 4, 3)
+        _unet, Conv(3, 4, 3, 1, 1), Conv(4, 4, 3, 2, 1), nn.ConvTranspose2d(4, 4, 2, 2),
+        Conv(8, 4, 3),
     ),
     "unet, bilinear": lambda: Net(
-        _unet, Conv(3, 4, 3, 1, 1), Conv(4, 4, 3, 2, 1), nn.Upsample(scale_factor=2, mode="bilinear"),
-        Conv(8, 4, 3),
+        _unet, Conv(3, 4, 3, 1, 1), Conv(4, 4, 3, 2, 1),
+        nn.Upsample(scale_factor=2, mode="bilinear"), Conv(8, 4, 3),
     ),
     "convnext": lambda: Net(
         _convnext, Conv(3, 8, 4, 4), depthwise(8, 7), nn.LayerNorm(8), nn.Linear(8, 16), nn.GELU(),
@@ -219,9 +227,7 @@ EXACT: dict[str, Callable[[], nn.Module]] = {
     "class token": lambda: Net(_class_token, Conv(3, 8, 4, 4), nn.Linear(8, 8)),
     "unfold": lambda: Net(_unfolded, Conv(3, 4, 3), nn.Linear(36, 4)),
     "fold": lambda: Net(
-        lambda x, l: F.fold(l(F.unfold(x, 3, stride=2).transpose(1, 2)).transpose(1, 2), (47, 47), 3,
-                            stride=2),
-        nn.Linear(27, 36),
+        _folded, nn.Linear(27, 36)
     ),
     "tensor unfold": lambda: Net(
         lambda x, c: c(x).unfold(2, 3, 2).unfold(3, 5, 1).sum((-1, -2)), Conv(3, 4, 3)
@@ -247,7 +253,8 @@ EXACT: dict[str, Callable[[], nn.Module]] = {
         lambda x, a: (a.weight @ x.flatten(2)).view(1, 4, 48, 48), nn.Linear(3, 4)
     ),
     "einsum": lambda: Net(
-        lambda x, a, b: torch.einsum("bchw,oc->bohw", a(x), b.weight), Conv(3, 4, 3), nn.Linear(4, 5)
+        lambda x, a, b: torch.einsum("bchw,oc->bohw", a(x), b.weight),
+        Conv(3, 4, 3), nn.Linear(4, 5),
     ),
     "response norm": lambda: nn.Sequential(Conv(3, 8, 3), nn.LocalResponseNorm(3)),
     "outputs": lambda: Net(
@@ -279,7 +286,9 @@ WHOLE: dict[str, Callable[[], nn.Module]] = {
 def test_whole_means_whole(name: str, against_gradient: Any) -> None:
     module = WHOLE[name]()
     if name == "adaptive to one":
-        assert trace(module, IMAGE).layers[-1].field.status == "whole"  # type: ignore[union-attr]  # a map
+        field = trace(module, IMAGE).layers[-1].field
+        assert field is not None
+        assert field.status == "whole"
         return
     verdict = against_gradient(module, IMAGE)
     assert set(verdict.statuses) == {"whole"}

@@ -314,7 +314,7 @@ def test_an_unknown_operation_is_listed_and_not_counted_as_zero() -> None:
 def test_a_custom_operator_has_an_unknown_field() -> None:
     with torch.library._scoped_library("striate_test", "DEF") as lib:
         lib.define("mystery(Tensor x) -> Tensor")
-        lib.impl("mystery", lambda x: torch.empty_like(x), "Meta")
+        lib.impl("mystery", torch.empty_like, "Meta")
 
         class Mystery(nn.Module):
             def forward(self, x: Tensor) -> Tensor:
