@@ -15,6 +15,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from striate.records.wording import count, size
+
+__all__ = [
+    "READABLE", "ReaderGone", "Talk", "count", "duration", "error_console", "plain_table",
+    "show_paragraph", "size", "talk",
+]  # fmt: skip
+
 _THEME = Theme({"key": "bold", "dim": "dim", "good": "green", "bad": "bold red", "mark": "cyan"})
 
 _UNBOUNDED = 100_000
@@ -149,35 +156,6 @@ def plain_table(*columns: tuple[str, str]) -> Table:
             no_wrap=True,
         )
     return table
-
-
-def count(value: float) -> str:
-    """A count in at most five characters: 942, 4.32k, 25.6M, 4.09G.
-
-    >>> [count(n) for n in (0, 942, 4320, 25_557_032, 4_089_184_256)]
-    ['0', '942', '4.32k', '25.6M', '4.09G']
-    """
-    if value < 1000:
-        return f"{value:.0f}"
-    for unit in ("k", "M", "G", "T", "P"):
-        value /= 1000
-        if value < 999.5:
-            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-            return f"{value:.{digits}f}{unit}"
-    return f"{value:.0f}P"
-
-
-def size(value: float) -> str:
-    """Bytes for people, in powers of 1024: 512 B, 1.5 MiB.
-
-    >>> size(1_572_864)
-    '1.5 MiB'
-    """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from striate.records import Layer, Trace
+from striate.records.layout import sides
 from striate.records.sweep import Unread
 
 Shape = tuple[int, ...]
@@ -113,8 +114,8 @@ def fits(trace: Trace) -> bool:
     """Whether every stride above 1 fits the map it reads exactly."""
     return all(
         window.fits(length)
-        for _, pair, sides in read(trace)
-        for window, length in zip(pair, sides, strict=True)
+        for _, pair, lengths in read(trace)
+        for window, length in zip(pair, lengths, strict=True)
         if window.stride > 1
     )
 
@@ -160,49 +161,32 @@ def final_map(trace: Trace) -> tuple[int, int] | None:
 
     Maps inside squeeze gates are none of the network's own.
     """
-    for layer in reversed(trace.layers):
+    for layer, found in zip(reversed(trace.layers), reversed(sides(trace.layers)), strict=True):
         seen = layer.field
-        if len(layer.shape) != 4 or layer.gate or seen is None or "adaptive" in layer.op:
+        if found is None or layer.gate or seen is None or "adaptive" in layer.op:
             continue
-        sides = _sides(trace, layer)
-        if seen.status in ("exact", "bound") or not _pools_all(layer, sides):
-            return sides
+        if seen.status in ("exact", "bound") or not _pools_all(layer, found):
+            return found
     return None
 
 
-def _pools_all(layer: Layer, sides: tuple[int, int]) -> bool:
+def _pools_all(layer: Layer, made: tuple[int, int]) -> bool:
     """Whether one element is left that sees everything, by a mean or an average pool.
 
     A convolution or a max pool that has shrunk to that is still a map of the network.
     """
     sliding = windows(layer) is not None and not layer.op.startswith("avg")
-    return sides == (1, 1) and not sliding
-
-
-def _sides(trace: Trace, layer: Layer) -> tuple[int, int]:
-    """Height and width of a map, whichever axis its channels are on.
-
-    Windows make channels first; each permutation of a map since then turns it over.
-    """
-    last = False
-    here = layer
-    while here.inputs and windows(here) is None:
-        before = trace.layers[here.inputs[0]]
-        if here.op in ("permute", "transpose") and len(before.shape) == len(here.shape) == 4:
-            last = not last
-        here = before
-    first, second, third = layer.shape[1:]
-    return (first, second) if last else (second, third)
+    return made == (1, 1) and not sliding
 
 
 def collapsed(trace: Trace) -> str | None:
     """The module that leaves a single pixel to later windows wider than that; None if none does."""
     made: str | None = None
-    for layer, (tall, wide), sides in read(trace):
+    for layer, (tall, wide), given in read(trace):
         if layer.gate:
             continue
-        if made is not None and max(tall.reach, wide.reach) > 1 and sides == (1, 1):
+        if made is not None and max(tall.reach, wide.reach) > 1 and given == (1, 1):
             return made
-        if layer.shape[2:] == (1, 1) and sides != (1, 1) and made is None:
+        if layer.shape[2:] == (1, 1) and given != (1, 1) and made is None:
             made = layer.path
     return None

@@ -40,7 +40,7 @@ class Pair:
         """What differs, by name, before and after; empty where one of them is missing.
 
         Compared: how it was called (``kernel``, ``stride``, …), ``shape``, ``params``, ``macs``
-        and the ``field`` (its status and size).
+        and the ``field`` (its status, and its size where it has one).
         """
         if self.before is None or self.after is None:
             return {}
@@ -53,14 +53,20 @@ class Pair:
 
 def _facts(layer: Layer) -> dict[str, Any]:
     seen = layer.field
-    called = {name: layer.attrs[name] for name in _CALLED_WITH if name in layer.attrs}
+    # What an adaptive pool is called with follows from the map it is given.
+    called = {
+        name: layer.attrs[name]
+        for name in _CALLED_WITH
+        if name in layer.attrs and not layer.op.startswith("adaptive")
+    }
+    located = seen is not None and seen.status in ("exact", "bound")
     return {
         "op": layer.op,
         **called,
         "shape": layer.shape,
         "params": layer.params,
         "macs": layer.macs,
-        "field": None if seen is None else (seen.status, *seen.size),
+        "field": None if seen is None else (seen.status, *(seen.size if located else ())),
     }
 
 

@@ -165,7 +165,7 @@ class Trace:
         sort: str | None = None,
     ) -> str:
         """Every operation (or, with ``depth``, every module) as CSV with plain numbers."""
-        return comma_separated(self.layers, _view(depth, columns, sort, every=True))
+        return comma_separated(self.layers, _view(depth, columns, sort, every=True), self.modules)
 
     def __str__(self) -> str:
         return f"{self.table()}\n{summary(self)}"

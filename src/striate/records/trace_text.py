@@ -193,13 +193,15 @@ def _piped(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def comma_separated(layers: Sequence[Layer], view: View) -> str:
+def comma_separated(
+    layers: Sequence[Layer], view: View, modules: Mapping[str, str] | None = None
+) -> str:
     """A row for each operation (or, with ``depth``, for each module) with plain numbers.
 
     ``shape`` holds the batch too; pairs are two columns, ``field_h`` and ``field_w``.
     """
     chosen = columns(RAW if view.columns is None else view.columns)
-    folding = Folding(depth=view.depth, every=True, repeats=False)
+    folding = Folding(depth=view.depth, every=True, repeats=False, modules=modules)
     made = flat(rows(layers, folding))
     if view.sort is not None:
         made = in_order(made, view.sort)

@@ -1,10 +1,11 @@
-"""One HTML page about one run: self-contained, opened from disk, asking nothing of any network.
+"""HTML pages about one run or one traced network: self-contained, asking nothing of any network.
 
-Comes in: ``ReportInput``, records and plain values.  Goes out: the page as a string.
+Comes in: ``ReportInput``, records and plain values.  Goes out: a page as a string.
 May import: records, errors, numpy, Pillow, altair, vl-convert; never torch, and no other room.
 """
 
 from striate.reporting.inputs import DataFacts, ReportInput, RunFacts
 from striate.reporting.page import render_report
+from striate.reporting.trace_page import render_trace
 
-__all__ = ["DataFacts", "ReportInput", "RunFacts", "render_report"]
+__all__ = ["DataFacts", "ReportInput", "RunFacts", "render_report", "render_trace"]
