@@ -1,0 +1,46 @@
+"""An image size as people write it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.errors import InputError
+from striate.flow.sizes import full_image, parse_image
+
+side = st.integers(1, 4096)
+
+
+@given(st.sampled_from([1, 3, 16]), side, side, st.sampled_from("xX×"))
+def test_what_is_written_is_read(channels: int, height: int, width: int, times: str) -> None:
+    assert parse_image(f"{channels}{times}{height}{times}{width}") == (channels, height, width)
+    assert parse_image(f" {height}{times}{width} ") == (None, height, width)
+
+
+def test_what_is_left_open_is_taken_from_the_default() -> None:
+    assert full_image("8x9", (1, 2, 3)) == (1, 8, 9)
+    assert full_image("3x8x9", (1, 2, 3)) == (3, 8, 9)
+    assert full_image(None, (1, 2, 3)) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8", "x", "3x", "8x8x", "1x2x3x4", "3x-8x8", "3.0x8x8", "8 x 8", "axb", "3*8*8"]
+)
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(InputError, match="not a size; write 3x224x224 or 224x224"):
+        parse_image(text)
+
+
+@pytest.mark.parametrize("text", ["0x8", "8x0", "0x8x8", "3x0x10", "3x10x0", "00x8"])
+def test_zero(text: str) -> None:
+    with pytest.raises(InputError, match="every number must be at least 1"):
+        parse_image(text)
+
+
+def test_an_image_that_would_not_fit_into_memory() -> None:
+    assert parse_image("1x16384x16384") == (1, 16384, 16384)
+    with pytest.raises(InputError, match=r"more than 268,435,456 values in one image"):
+        parse_image("1x16385x16384")
+    with pytest.raises(InputError, match="more than"):
+        parse_image("9" * 400 + "x8")
