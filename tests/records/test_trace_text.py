@@ -48,12 +48,12 @@ LAYOUT = """\
 layer          operation       output  params   MACs  field
 image          input          3×32×32                     1
 stem           conv2d 4×4/4     8×8×8     392  24.6k      4
-stages.0–5 ×3                   8×8×8     452  21.1k  12…28
-  0, 2, 4      Block            8×8×8     376  21.0k  12…28
-    mix        conv2d 3×3 g8    8×8×8      80  4.61k  12…28
-    up         conv2d 1×1      16×8×8     144  8.19k  12…28
-    down       conv2d 1×1       8×8×8     136  8.19k  12…28
-  1, 3, 5      Gate             8×8×8      76     64  12…28
+stages.0–5 ×3                   8×8×8     452  21.1k  12–28
+  0, 2, 4      Block            8×8×8     376  21.0k  12–28
+    mix        conv2d 3×3 g8    8×8×8      80  4.61k  12–28
+    up         conv2d 1×1      16×8×8     144  8.19k  12–28
+    down       conv2d 1×1       8×8×8     136  8.19k  12–28
+  1, 3, 5      Gate             8×8×8      76     64  12–28
 stages.0       Block            8×8×8          21.0k     36
   mix          conv2d 3×3 g8    8×8×8          4.61k     36
   up           conv2d 1×1      16×8×8          8.19k     36

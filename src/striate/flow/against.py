@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from difflib import SequenceMatcher
 
 from striate.errors import TraceError
-from striate.flow.targets import Target
+from striate.flow.targets import Target, resolve
 from striate.flow.trace import trace_target
 from striate.records import Layer, Trace
 from striate.records.comparison import Comparison, Pair
@@ -26,16 +26,19 @@ Key = Callable[[Layer], Hashable]
 
 
 def trace_against(target: Target | str, other: Target | str, image: str | None) -> Comparison:
-    """Trace both, each at ``image`` or at its own size, and compare them.
+    """Trace both at ``image``, by default each at its own size, and compare them.
 
-    TraceError, naming the target, where a forward does not come to its end.
+    A network that says no size of its own takes the other's.  TraceError, naming the target,
+    where a forward does not come to its end.
     """
+    both = [resolve(one) if isinstance(one, str) else one for one in (target, other)]
+    known = next((one.image for one in both if one.image is not None), None)
     found: list[Trace] = []
-    for one in (target, other):
-        trace = trace_target(one, image)
+    for one in both:
+        borrowed = image is None and one.image is None and known is not None
+        trace = trace_target(one, "x".join(map(str, known)) if borrowed and known else image)
         if trace.failure is not None:
-            name = one if isinstance(one, str) else one.text
-            raise TraceError(f"{name}: {stopped(trace.failure)}")
+            raise TraceError(f"{one.text}: {stopped(trace.failure)}")
         found.append(trace)
     return compare(*found)
 

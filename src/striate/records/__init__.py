@@ -5,15 +5,20 @@ Goes out: the same, as frozen keyword-only dataclasses; ``as_json`` where a docu
 May import: numpy and ``striate.errors``; never torch.
 """
 
+from striate.records.comparison import Comparison, Pair
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
 from striate.records.finding import Finding, Price, Severity
 from striate.records.layer import Failure, Field, Layer
+from striate.records.portion import Portion
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
+from striate.records.sweep import AtSize, Sweep, Unread
 from striate.records.trace import Totals, Trace
 
 __all__ = [
+    "AtSize",
     "Check",
+    "Comparison",
     "EpochRecord",
     "Evaluation",
     "Evidence",
@@ -21,11 +26,15 @@ __all__ = [
     "Field",
     "Finding",
     "Layer",
+    "Pair",
+    "Portion",
     "Price",
     "ProbeResult",
     "Run",
     "Severity",
     "StepRecord",
+    "Sweep",
     "Totals",
     "Trace",
+    "Unread",
 ]

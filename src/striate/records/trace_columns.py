@@ -83,7 +83,7 @@ def _macs(row: Row) -> str:
 def _fields(row: Row) -> str:
     """The field; where repetitions differ, the first's and the last's."""
     first, last = field_text(row.portion.field), field_text(row.last)
-    return first if first == last or not last else f"{first}…{last.lstrip('≤')}"
+    return first if first == last or not last else f"{first}–{last.lstrip('≤')}"
 
 
 def _pair(get: Callable[[Field], tuple[int, int]]) -> Callable[[Row], str]:
