@@ -14,7 +14,7 @@ Striate = Callable[..., Any]
 FIT = (
     *("fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"),
     *("--batch", "64"),
-    *("--epochs", "3", "--out", "run"),
+    *("--epochs", "2", "--out", "run"),
 )
 
 BEFORE = "interrupted: stopped before training began; nothing was written\n"
@@ -39,19 +39,20 @@ def test_with_json_there_is_no_document(striate: Striate, number: int) -> None:
 
 
 def test_from_training_on_the_run_is_kept_and_goes_on_to_the_same_bits(
-    striate: Striate, tmp_path: Path, number: int
+    striate: Striate, tmp_path: Path
 ) -> None:
     assert striate(*FIT, "--out", "whole").code == 0
     saved = "interrupted: stopped after step {}; the state is saved, and --resume run goes on\n"
     stages = [
-        ({"at": "training", "step": 25}, saved.format(26)),
-        ({"at": "training", "step": 57}, saved.format(58)),
-        ({"at": "evaluating"}, AFTER),
-        ({"at": "reporting"}, AFTER),
+        ({"at": "training", "step": 25, "signal": signal.SIGINT}, saved.format(26)),
+        ({"at": "training", "step": 37, "signal": signal.SIGTERM}, saved.format(38)),
+        ({"at": "evaluating", "signal": signal.SIGTERM}, AFTER),
+        ({"at": "reporting", "signal": signal.SIGINT}, AFTER),
     ]
-    for place, line in stages:
-        command = FIT if place.get("step") == 25 else ("fit", "--quiet", "--resume", "run")
-        ended = striate(*command, stop={**place, "signal": number})
+    command = FIT
+    for stop, line in stages:
+        ended = striate(*command, stop=stop)
+        command = ("fit", "--quiet", "--resume", "run")
         assert (ended.code, ended.err) == (130, line)
         assert not [name for name in ended.left if name.endswith(".part")]
         assert not (tmp_path / "run" / "report.html").exists()

@@ -226,7 +226,7 @@ def test_what_a_network_prints_stays_off_stdout(striate: Striate) -> None:
 def test_an_own_network_is_trained_stopped_and_resumed(
     striate: Striate, tmp_path: Path, name: str
 ) -> None:
-    target = ("--arch", f"nets.py:{name}", "--epochs", "2")
+    target = ("--arch", f"nets.py:{name}", "--epochs", "2", "--batch", "64")
     assert striate(*FIT, *target, "--out", "whole").code == 0
     stopped = striate(*FIT, *target, stop={"at": "training", "signal": 2, "step": 25})
     assert stopped.code == 130

@@ -164,7 +164,7 @@ def test_options_of_the_data_that_are_broken(striate: Striate, stopped: Path) ->
 @pytest.mark.parametrize("change", ["one more image", "another label", "gone"])
 def test_changed_data(striate: Striate, photos: Path, change: str) -> None:
     stop = {"at": "training", "signal": signal.SIGINT, "step": 3}
-    assert striate(*FIT, "photos", stop=stop).code == 130
+    assert striate(*FIT, "photos", "--batch", "8", stop=stop).code == 130
     picture = photos / "cat" / "00.png"
     if change == "one more image":
         (photos / "dog" / "00.png").write_bytes(picture.read_bytes())
@@ -199,7 +199,7 @@ def test_from_another_working_directory_and_another_place(
     striate: Striate, photos: Path, tmp_path: Path
 ) -> None:
     stop = {"at": "training", "signal": signal.SIGINT, "step": 3}
-    assert striate(*FIT, "photos", stop=stop).code == 130
+    assert striate(*FIT, "photos", "--batch", "8", stop=stop).code == 130
     (tmp_path / "moved").mkdir()
     (tmp_path / "run").rename(tmp_path / "moved" / "run")
     ended = striate("fit", "--resume", "moved/run", "--json", "--quiet")
