@@ -15,10 +15,11 @@ import typer
 
 from striate.cli.completing import complete_arch, complete_data
 from striate.cli.console import ReaderGone, talk
-from striate.cli.options import Image, Json, Quiet
+from striate.cli.options import Json, Quiet
 from striate.errors import InputError, Interrupted
 
 DATA = "digits, shapes, a folder with a folder per class, parquet files, or an .npz file."
+_DATA, _TRAINING, _MACHINE, _RUN = "Data", "Training", "Machine", "Run"
 
 
 def command(
@@ -27,67 +28,161 @@ def command(
         str | None, typer.Argument(metavar="DATA", help=DATA, autocompletion=complete_data)
     ] = None,
     *,
-    arch: Annotated[
-        str,
+    image: Annotated[
+        str | None,
         typer.Option(
-            "--arch", metavar="TARGET", help="A network, or auto.", autocompletion=complete_arch
+            "--image",
+            metavar="HxW",
+            help="Bring all images to 224x224, or 3x224x224.",
+            rich_help_panel=_DATA,
         ),
-    ] = "auto",
-    image: Image = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the images.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Plan the training to this time instead.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run's folder, a new one.")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="DIR", help="Go on with a stopped run.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Of weights, order and augmentation: else 0.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Images a step.")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option("--flip/--no-flip", help="Mirror images while training (colour: yes)."),
-    ] = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option("--recipe", metavar="FILE", help="A recipe.toml whose keys replace defaults."),
     ] = None,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        typer.Option("--fit", help="How images of other sizes are brought to one size."),
+        typer.Option(
+            "--fit",
+            metavar="HOW",
+            help="How other sizes are brought to it: crop, pad or stretch.",
+            rich_help_panel=_DATA,
+        ),
     ] = "crop",
     bad_images: Annotated[
         Literal["error", "skip"],
-        typer.Option("--bad-images", help="Stop at a file that cannot be read, or leave it out."),
+        typer.Option(
+            "--bad-images",
+            metavar="HOW",
+            help="A file that cannot be read: error, or skip it.",
+            rich_help_panel=_DATA,
+        ),
     ] = "error",
     group: Annotated[
         str | None,
-        typer.Option("--group", metavar="REGEX", help="Keep files with the same match together."),
+        typer.Option(
+            "--group",
+            metavar="REGEX",
+            help="Keep files with the same match in one split.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     val: Annotated[
-        float, typer.Option("--val", help="Share for validation, where none came.")
+        float,
+        typer.Option(
+            "--val",
+            metavar="SHARE",
+            help="For validation, where no such split came.",
+            rich_help_panel=_DATA,
+        ),
     ] = 0.1,
     test: Annotated[
-        float, typer.Option("--test", help="Share for the test, where none came.")
+        float,
+        typer.Option(
+            "--test",
+            metavar="SHARE",
+            help="For the test, where no such split came.",
+            rich_help_panel=_DATA,
+        ),
     ] = 0.2,
+    arch: Annotated[
+        str,
+        typer.Option(
+            "--arch",
+            metavar="TARGET",
+            help="The network, as striate trace takes it, or auto.",
+            autocompletion=complete_arch,
+            rich_help_panel=_TRAINING,
+        ),
+    ] = "auto",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", metavar="N", help="Passes over the images.", rich_help_panel=_TRAINING
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="N",
+            help="Plan the training to this time instead.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", metavar="N", help="Images a step.", rich_help_panel=_TRAINING),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            "--lr", metavar="RATE", help="Highest learning rate.", rich_help_panel=_TRAINING
+        ),
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Mirror images, as is done with colour ones.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Of weights, order and augmentation; else 0.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--recipe",
+            metavar="FILE",
+            help="A recipe.toml whose keys replace defaults.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
     setting: Annotated[
         Literal["auto", "fp32", "fp32-channels-last", "bf16", "bf16-channels-last"],
-        typer.Option("--setting", help="Numeric setting; auto measures them."),
+        typer.Option(
+            "--setting",
+            metavar="NAME",
+            help="fp32, bf16, either with -channels-last; or auto.",
+            rich_help_panel=_MACHINE,
+        ),
     ] = "auto",
     reprobe: Annotated[
-        bool, typer.Option("--reprobe", help="Measure the settings again, not from memory.")
+        bool,
+        typer.Option("--reprobe", help="Measure the settings again.", rich_help_panel=_MACHINE),
     ] = False,
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to train.")
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(
+            "--device", metavar="NAME", help="cpu, cuda, mps; or auto.", rich_help_panel=_MACHINE
+        ),
     ] = "auto",
-    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", help="CPU threads.", rich_help_panel=_MACHINE),
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Loader processes; else none.")
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", help="Loader processes; else none.", rich_help_panel=_MACHINE
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="The run's folder, a new one.", rich_help_panel=_RUN
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="DIR", help="Go on with a stopped run.", rich_help_panel=_RUN
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -96,13 +191,13 @@ def command(
 
     Examples:
 
-      striate fit                                    the built-in digits
+      striate fit                             the built-in digits
 
-      striate fit photos/ --minutes 10               your own: a folder with a folder per class
+      striate fit photos/ --minutes 10        a folder with a folder per class
 
-      striate fit photos/ --arch resnet18 --image 3x64x64 --out runs/first
+      striate fit photos/ --arch resnet18 --image 64x64 --out runs/first
 
-      striate fit --resume runs/first                after Ctrl-C, a crash or a power cut
+      striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
     """
     if resume is not None:
         _refuse_more(context, resume)
