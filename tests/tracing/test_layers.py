@@ -353,3 +353,11 @@ def test_a_factory_that_needs_numbers_is_built_for_real() -> None:
     found: Trace = trace(made, (3, 8, 8))
     assert found.layers[1].attrs["out_channels"] == 4
     assert found.layers[1].defined is not None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, as it loads its compiler
+def test_a_compiled_module_is_traced_as_it_was_written() -> None:
+    net = torch.compile(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    found = trace(net, (3, 8, 8))
+    assert [layer.op for layer in found] == ["input", "conv2d", "relu"]
+    assert found.layers[1].path == "_orig_mod.0"

@@ -123,7 +123,7 @@ class Stack:
         """
         for path, module in modules_of(self.root):
             if not isinstance(module, torch.jit.ScriptModule):
-                module.forward = self._noted(module, path, module.forward)
+                vars(module)["forward"] = self._noted(module, path, module.forward)
 
     def _noted(self, module: nn.Module, path: str, forward: Callable[..., Any]) -> Any:
         here, stack = (module, path), self.open

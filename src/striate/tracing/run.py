@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -84,7 +84,7 @@ def listen(
     outputs: tuple[Reach | None, ...] = ()
     failure: Failure | None = None
     again = False
-    with _switches(), on_meta(module, train=train) as stood_in:
+    with _switches(module), on_meta(module, train=train) as stood_in:
         for part in stood_in:
             recorder.watch_parameter(part)
         stack.attach()
@@ -198,14 +198,16 @@ def _bytes(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
-def _switches() -> Generator[None]:
+def _switches(module: nn.Module) -> Generator[None]:
     """Global switches of torch as a trace needs them, then as they were."""
+    compiled = any(type(part).__name__ == "OptimizedModule" for part in module.modules())
+    eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
     fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     torch.backends.mha.set_fastpath_enabled(False)
     gc.disable()  # half of a trace's time would go into looking for cycles
     try:
-        with torch.random.fork_rng(devices=cuda):
+        with torch.random.fork_rng(devices=cuda), eager:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
