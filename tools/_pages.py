@@ -1,7 +1,8 @@
 """The README's and the docs' code blocks: what they show, and what their commands print now.
 
     python tools/_pages.py README.md            show what each command prints
-    python tools/_pages.py README.md --write    put it on the page where it no longer matches
+    python tools/_pages.py README.md --write    put it on the page where it no longer matches,
+                                                with the lines left out that were left out before
 
 A fenced block is used by its kind, in the order of its page, in a folder of the page's own:
 
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,35 @@ def tidy(output: str) -> str:
     return "\n".join(line.rstrip() for line in output.splitlines()).strip("\n") + "\n"
 
 
+def shortened(printed: str, shown: str) -> str:
+    """``printed`` without what ``shown`` left out: what lies between the lines around each ``…``.
+
+    The lines around it are looked for by likeness; where they are not found, nothing is left out.
+    """
+    lines, old = printed.splitlines(), shown.splitlines()
+    kept: list[str] = []
+    done = 0
+    for at, line in enumerate(old):
+        if line.strip() != "…" or not 0 < at < len(old) - 1:
+            continue
+        start = _likest(old[at - 1], lines, done)
+        end = _likest(old[at + 1], lines, done if start is None else start + 1)
+        if start is not None and end is not None:
+            kept += [*lines[done : start + 1], line]
+            done = end
+    return "\n".join([*kept, *lines[done:]]) + "\n"
+
+
+def _likest(wanted: str, lines: list[str], start: int) -> int | None:
+    """The index of the line from ``start`` on that is most like ``wanted``, if one is."""
+    if not wanted.strip():
+        return next((i for i in range(start, len(lines)) if not lines[i].strip()), None)
+    ratios = [SequenceMatcher(None, wanted, line).ratio() for line in lines[start:]]
+    if not ratios or max(ratios) < 0.6:
+        return None
+    return start + ratios.index(max(ratios))
+
+
 def run(command: str, folder: Path) -> str:
     """What ``striate …`` prints in ``folder``, on 80 columns without colour.
 
@@ -143,7 +174,8 @@ def main() -> None:
                     printed = run(command, folder)
                     print(f"$ {command}\n{printed}")
                     now += f"$ {command}\n"
-                    now += f"{shown}\n" if agrees(shown, printed) and shown != "…" else printed
+                    same = shown != "…" and agrees(shown, printed)
+                    now += f"{shown}\n" if same else shortened(printed, shown)
                 text = text.replace(f"```console\n{block.text}```", f"```console\n{now}```")
     if "--write" in sys.argv:
         page.write_text(text, encoding="utf-8")

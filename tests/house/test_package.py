@@ -56,7 +56,7 @@ def test_the_wheel_holds_every_file_of_the_package(
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
         meta = next(name for name in held if name.endswith("entry_points.txt"))
-        assert b"striate = striate.cli.main:run" in archive.read(meta)
+        assert b"striate = striate.cli.start:run" in archive.read(meta)
     source = Path("src")
     wanted = {str(p.relative_to(source)) for p in own_files if p.is_relative_to("src/striate")}
     assert "striate/py.typed" in wanted

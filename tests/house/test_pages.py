@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from _pages import FENCE, agrees, blocks, make_photographs, run, session
+from _pages import FENCE, agrees, blocks, make_photographs, run, session, shortened
 from striate.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,3 +150,11 @@ def test_links_between_files_of_the_readme_exist() -> None:
 )
 def test_how_shown_and_printed_are_compared(shown: str, printed: str, same: bool) -> None:
     assert agrees(shown, printed) is same
+
+
+def test_a_page_that_is_written_anew_leaves_out_what_it_left_out() -> None:
+    shown = "Data\n  10 images\n…\n\nTest  accuracy 90% on 10 images\n…"
+    printed = "Data\n  12 images\n  new\n  newer\n\nTest  accuracy 91% on 12 images\nReport\n"
+    written = shortened(printed, shown)
+    assert written == "Data\n  12 images\n…\n\nTest  accuracy 91% on 12 images\nReport\n"
+    assert agrees(written, printed)
