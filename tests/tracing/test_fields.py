@@ -144,6 +144,28 @@ def _written_inside(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
     return b(out)
 
 
+def _written_apart(x: Tensor, a: nn.Module, b: nn.Module) -> Tensor:
+    x = a(x)
+    out = torch.zeros(1, 4, 2 * x.shape[2], 2 * x.shape[3], dtype=x.dtype, device=x.device)
+    out[:, :, ::2, ::2] = x
+    return b(out)
+
+
+def _written_one_by_one(x: Tensor, a: nn.Module, b: nn.Module, c: nn.Module) -> list[Tensor]:
+    one, two = a(x), b(x)
+    out = torch.empty(1, 2, *one.shape[2:], dtype=x.dtype, device=x.device)
+    out[:, 0] = one[:, 0]
+    out[:, 1] = two[:, 0]
+    return [out, out[:, :1], out[:, 1:], c(out)]
+
+
+def _changed_under_views(x: Tensor, a: nn.Module, b: nn.Module) -> list[Tensor]:
+    one = a(x)
+    flat, part = one.view(1, 4, -1), one[:, 1:3, 2:]
+    one.mul_(b(x))
+    return [flat.view_as(one), part]
+
+
 def chain(depth: int) -> nn.Module:
     return nn.Sequential(*[Conv(3 if i == 0 else 4, 4, 3, padding=1) for i in range(depth)])
 
@@ -246,6 +268,13 @@ EXACT: dict[str, Callable[[], nn.Module]] = {
         _written, Conv(3, 4, 3, padding=1), Conv(3, 4, 5, padding=2), Conv(8, 4, 3)
     ),
     "written inside": lambda: Net(_written_inside, Conv(3, 4, 3), Conv(4, 4, 3)),
+    "written apart": lambda: Net(_written_apart, Conv(3, 4, 3, 2), Conv(4, 4, 3)),
+    "written one by one": lambda: Net(
+        _written_one_by_one, Conv(3, 1, 3, padding=1), Conv(3, 1, 5, padding=2), Conv(2, 4, 3)
+    ),
+    "changed under views": lambda: Net(
+        _changed_under_views, Conv(3, 4, 3, padding=1), Conv(3, 4, 5, padding=2)
+    ),
     "conv1d over tokens": lambda: Net(
         lambda x, a, b: b(a(x).flatten(2)), Conv(3, 4, 3), nn.Conv1d(4, 4, 3)
     ),

@@ -23,6 +23,9 @@ from striate.tracing.recorder import Recorder
 
 Size = tuple[int, int, int]
 
+_TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
+"""Words of the errors of a forward that needs gradients of its own."""
+
 
 def trace(
     module: nn.Module | Callable[[], nn.Module],
@@ -105,9 +108,6 @@ def listen(
     if again:
         return listen(module, image, makers, train=train, batch=batch, inference=False)
     return Hearing(recorder=recorder, outputs=outputs, failure=failure, stood_in=tuple(stood_in))
-
-
-_TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
 
 
 def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
