@@ -156,7 +156,7 @@ def markdown(shown: Table) -> str:
     for row in shown.rows:
         cells = [_times(row).strip()] if repeated else []
         cells += [
-            (row.portion.path or "·") if column.name == "path" else column.text(row)
+            (row.portion.path or column.text(row)) if column.name == "path" else column.text(row)
             for column in shown.columns
         ]
         written.append(_piped([cell.replace("|", "\\|") for cell in cells]))
