@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,24 @@ def test_other_commands(striate: Striate) -> None:
 def _files(run: Path) -> list[str]:
     """What lies in a run, but for checkpoints, which are named by the steps they were taken at."""
     return sorted(path.name for path in run.iterdir())
+
+
+def test_before_the_program_has_been_loaded() -> None:
+    program = """
+import sys
+
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+
+sys.meta_path.insert(0, Impatient())
+from striate.cli.start import run
+run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted: stopped before it began\n")
