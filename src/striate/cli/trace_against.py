@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,7 @@ from rich.markup import escape
 from striate.cli.console import Talk, plain_table
 from striate.records import Layer
 from striate.records.comparison import Comparison, Kind, Pair
+from striate.records.portion import prefixes
 from striate.records.trace_columns import operation
 from striate.records.trace_rows import is_shown
 from striate.records.trace_tree import runs, span_of
@@ -141,20 +143,13 @@ def _kind(pair: Pair) -> Kind:
 
 def _modules(kind: Kind, layers: Sequence[Layer], whole: Sequence[Layer]) -> Iterator[Line]:
     """Neighbours that were added or removed together: the largest modules that are all there."""
-    inside = {layer.index for layer in layers}
+    here, all_of = (
+        Counter(path for layer in some for path in prefixes(layer.path)) for some in (layers, whole)
+    )
 
     def module_of(layer: Layer) -> str:
-        parts = layer.path.split(".")
-        for end in range(1, len(parts)):
-            path = ".".join(parts[:end])
-            members = {
-                other.index
-                for other in whole
-                if other.path == path or other.path.startswith(path + ".")
-            }
-            if members <= inside:
-                return path
-        return layer.path
+        around = list(prefixes(layer.path))[:-1]
+        return next((path for path in around if here[path] == all_of[path]), layer.path)
 
     for path, group in groupby(layers, key=module_of):
         members = list(group)

@@ -79,20 +79,29 @@ def _does(layer: Layer) -> Hashable:
     return layer.op, attrs, layer.params
 
 
+def _does_alone(layer: Layer) -> Hashable:
+    """The same, where it tells layers apart (None: one activation is like any other)."""
+    return _does(layer) if layer.params or "kernel" in layer.attrs else None
+
+
 _PASSES: tuple[Key, ...] = (
     lambda layer: (layer.path, _does(layer)),
-    _does,
+    _does_alone,
     lambda layer: (layer.path, layer.op),
 )
 
 
 def _by(key: Key, old: Sequence[Layer], new: Sequence[Layer]) -> Matches:
-    """Pairs of equal keys, in order in both."""
+    """Pairs of equal keys, in order in both; a layer whose key is None is in none."""
+    ours, theirs = (
+        [(place, found) for place, layer in enumerate(some) if (found := key(layer)) is not None]
+        for some in (old, new)
+    )
     matcher = SequenceMatcher(
-        None, [key(layer) for layer in old], [key(layer) for layer in new], autojunk=False
+        None, [found for _, found in ours], [found for _, found in theirs], autojunk=False
     )
     return [
-        (block.a + n, block.b + n)
+        (ours[block.a + n][0], theirs[block.b + n][0])
         for block in matcher.get_matching_blocks()
         for n in range(block.size)
     ]
