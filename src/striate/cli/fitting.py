@@ -235,7 +235,7 @@ class Display:
             *columns,
             console=console,
             transient=True,
-            expand=True,
+            expand=total is not None,  # a bar fills the line, a spinner does not
             redirect_stdout=console is self._talk.people,
         )
         self._bar.start()

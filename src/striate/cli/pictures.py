@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
 _TOP_HALF = "▀"
+_MOST_CELLS = 16
 
 
 def can_show(console: Console) -> bool:
@@ -25,8 +27,8 @@ def row_of_images(
     """Images side by side.
 
     ``images``: (C, H, W) each, divided by ``scale`` to 0…1.  ``columns``: width of the terminal,
-    of which ``indent`` on the left are left free.  As many as fit are shown, each at most 24 cells
-    wide (nearest neighbour).
+    of which ``indent`` on the left are left free.  As many as fit are shown, each at most 16 cells
+    wide (a cell of a larger one is the mean of its pixels).
     """
     cells = [_thumbnail(image, scale) for image in images]
     shown: list[NDArray[np.uint8]] = []
@@ -39,25 +41,24 @@ def row_of_images(
     segments: list[Segment] = []
     height = max((cell.shape[0] for cell in shown), default=0)
     for row in range(0, height, 2):
-        segments.append(Segment(" " * indent))
-        for cell in shown:
+        for number, cell in enumerate(shown):
+            segments.append(Segment(" " if number else " " * indent))
             for column in range(cell.shape[1]):
                 top, bottom = cell[row, column], cell[row + 1, column]
                 style = Style(color=_rgb(top), bgcolor=_rgb(bottom))
                 segments.append(Segment(_TOP_HALF, style))
-            segments.append(Segment(" "))
         segments.append(Segment.line())
     return Segments(segments)
 
 
-def _thumbnail(image: NDArray[np.integer], scale: float, most: int = 24) -> NDArray[np.uint8]:
+def _thumbnail(image: NDArray[np.integer], scale: float) -> NDArray[np.uint8]:
     channels, height, width = image.shape
     grid = np.clip(image / scale * 255.0 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
     grid = np.repeat(grid[:, :, :1], 3, axis=2) if channels != 3 else grid
-    side = min(most, max(height, width))
+    side = min(_MOST_CELLS, max(height, width))
     rows = max(2, round(height * side / max(height, width)) // 2 * 2)
     columns = max(1, round(width * side / max(height, width)))
-    return grid[np.arange(rows) * height // rows][:, np.arange(columns) * width // columns]
+    return np.asarray(Image.fromarray(grid).resize((columns, rows), Image.Resampling.BOX))
 
 
 def _rgb(pixel: NDArray[np.uint8]) -> str:
