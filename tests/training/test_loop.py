@@ -230,7 +230,7 @@ def test_interrupted_in_the_middle_and_resumed_with_the_next_batch(
         follow()
     assert raised.value.exit_code == 130
     assert str(raised.value) == (
-        f"stopped after step 7; the state is saved, and --resume {folder.path} goes on"
+        f"stopped by SIGINT after step 7; the state is saved, and --resume {folder.path} goes on"
     )
     assert signal.getsignal(signal.SIGINT) == before
     assert seen == [1, 2, 3, 4, 5, 6]  # step 7 is in the file

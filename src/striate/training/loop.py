@@ -129,7 +129,7 @@ def train(
                 )
                 metrics.append(record)
                 if stop and step < (epoch - 1) * per_epoch + len(plan):
-                    raise _interrupted(state, metrics, folder)
+                    raise _interrupted(state, metrics, folder, stop)
                 yield record
                 started = time.perf_counter()
 
@@ -173,7 +173,7 @@ def train(
             metrics.append(record)
             _save(state, metrics, folder)
             if stop and state.step < steps:
-                raise _interrupted(state, metrics, folder)
+                raise _interrupted(state, metrics, folder, stop)
             yield record
     save_weights(paths.weights, state.keep_best())
 
@@ -241,11 +241,14 @@ def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None
         ) from error
 
 
-def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> Interrupted:
+def _interrupted(
+    state: TrainingState, metrics: MetricsFile, folder: RunFolder, stop: StopAsked
+) -> Interrupted:
     """Save, and say where and how to go on."""
     _save(state, metrics, folder)
     return Interrupted(
-        f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"
+        f"stopped by {stop.signal and stop.signal.name} after step {state.step}; the state is "
+        f"saved, and --resume {folder.path} goes on"
     )
 
 
