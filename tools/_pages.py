@@ -36,6 +36,7 @@ FENCE = re.compile(
 _NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|…)"
 _VOLATILE = [
     (re.compile(rf"{_NUMBER}(?= images/s)"), "N"),
+    (re.compile(r"(?<=images/s) best$", re.MULTILINE), ""),
     (re.compile(rf"(?<=loss ){_NUMBER}"), "N"),
     (re.compile(rf"((?:acc|accuracy|calibration error) ){_NUMBER}%"), r"\1N%"),
     (re.compile(rf"about {_NUMBER} (?:s|min|h)(?: \d+ (?:s|min))?"), "about N s"),
