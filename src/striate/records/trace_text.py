@@ -183,7 +183,8 @@ def summary(trace: Trace) -> str:
 def stopped(failure: Failure) -> str:
     """Where a forward stopped, which shapes met there, why, and the mend."""
     shapes = " and ".join(map(by, failure.shapes[:2]))
-    where = f"{failure.path or 'forward'} ({failure.op}, {failure.source or 'unknown line'})"
+    known = ", ".join(part for part in (failure.op, failure.source) if part)
+    where = f"{failure.path or 'forward'}{f' ({known})' if known else ''}"
     met = f" {shapes} met:" if shapes else ""
     mend = f"; {failure.hint}" if failure.hint else ""
     return f"stopped at {where}:{met} {failure.message}{mend}"
