@@ -81,5 +81,9 @@ def test_what_happens_in_words() -> None:
     assert happens(AtSize(size=9, unread=(lost,))) == "pool reads 8×8 of 9×8"
     both = AtSize(size=9, unread=(lost, lost, lost), collapsed="last")
     assert happens(both) == "1×1 from last on; pool reads 8×8 of 9×8, and 2 layers more"
-    failed = Failure(path="conv", op="conv2d", shapes=(), message="too small")
-    assert happens(AtSize(size=1, failure=failed)) == "conv: too small"
+    for path, op, said in (
+        ("conv", "conv2d", "conv: too small"), ("", "cat", "cat: too small"), ("", "", "too small"),
+        ("", "input", "too small"),
+    ):  # fmt: skip
+        failed = Failure(path=path, op=op, shapes=(), message="too small")
+        assert happens(AtSize(size=1, failure=failed)) == said

@@ -193,11 +193,14 @@ def test_a_picture_is_taken_as_it_is(traced: Trace) -> None:
     assert "data:image/png" not in render_trace(traced)
 
 
-def test_uneven_fields_are_kept_one_by_one() -> None:
+def test_uneven_fields_are_kept_one_by_one_in_pixels_of_the_image() -> None:
     spans = tuple((n * n, n * n + 4) for n in range(6))
     base = long(1)
-    field = replace(base.layers[1].field, spans=(spans, None))  # type: ignore[type-var]  # there is one
+    field = base.layers[1].field
+    assert field is not None
+    field = replace(field, start=(-2, 0), spans=(spans, None))
     odd = replace(base, layers=(base.layers[0], replace(base.layers[1], field=field)))
     kept = trace_data(odd)["fields"][1]
-    assert kept[6] == spans
+    assert kept[6] == tuple(field.span(0, index) for index in range(6))
+    assert kept[6][2] == (2, 6)
     assert kept[7] is None

@@ -103,7 +103,9 @@ def happens(one: AtSize) -> str:
     """What a size does to the network, in words."""
     if one.failure is not None:
         failure = one.failure
-        return f"{failure.path}: {failure.message}" if failure.path else failure.message
+        # What the top module does itself has no path; a refused image names the layer already.
+        where = failure.path or (failure.op if failure.op != "input" else "")
+        return f"{where}: {failure.message}" if where else failure.message
     said: list[str] = []
     if one.collapsed is not None:
         said.append(f"1×1 from {one.collapsed} on")

@@ -91,8 +91,13 @@ def _said(value: Any) -> str:
 
 
 def _field(field: Field) -> tuple[Any, ...]:
-    spans = field.spans or (None, None)
-    kept = [axis if axis is not None and len(axis) <= _MOST_SPANS else None for axis in spans]
+    uneven = field.spans or (None, None)
+    kept = [
+        tuple(field.span(axis, index) for index in range(len(spans)))
+        if spans is not None and len(spans) <= _MOST_SPANS
+        else None
+        for axis, spans in enumerate(uneven)
+    ]
     return (
         field.status, field.size, field.least, field.stride, field.start, int(field.gated), *kept
     )  # fmt: skip

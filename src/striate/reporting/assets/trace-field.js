@@ -18,9 +18,8 @@ sight.append(canvas, caption);
 // First pixel and length, along an axis (0: rows), of what the element at an index sees.
 const span = (field, axis, index, of = WIDEST) => {
   const uneven = field[axis ? COLUMN_SPANS : ROW_SPANS];
-  if (of === WIDEST && uneven) return [uneven[index][0], uneven[index][1] - uneven[index][0] + 1];
   const begin = uneven ? uneven[index][0] : field[START][axis] + index * field[STRIDE][axis];
-  const long = uneven ? uneven[index][1] - uneven[index][0] + 1 : field[WIDEST][axis];
+  const long = uneven ? Math.max(0, uneven[index][1] - uneven[index][0] + 1) : field[WIDEST][axis];
   if (of === WIDEST) return [begin, long];
   return [begin + (long - field[LEAST][axis]) / 2, field[LEAST][axis]];
 };
