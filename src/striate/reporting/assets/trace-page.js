@@ -32,6 +32,9 @@ const seeing = (field) => {
   return `${field[STATUS] === "bound" ? "at most " : ""}${by(field[WIDEST])} px, every ${square(field[STRIDE])} px${gated}`;
 };
 
+// A path may be broken behind its dots.
+const breakable = (path) => path.split(/(?<=\.)/).flatMap((part) => [part, document.createElement("wbr")]);
+
 const tell = (node) => {
   const at = result(node), layer = layers[at], one = node.kind === "layer";
   const field = fieldOf(at);
@@ -57,7 +60,7 @@ const tell = (node) => {
   const list = make("dl", ...pairs.filter(([, said]) => said !== null)
     .map(([name, said]) => make("div", make("dt", name), make("dd", said))));
   const kind = one ? [word(at, CLASS), word(at, OP)].filter(Boolean).join(" · ") : does(node);
-  facts.replaceChildren(make("h2", full(node)), make("p.class", kind), list);
+  facts.replaceChildren(make("h2", ...breakable(full(node))), make("p.class", kind), list);
   look(at, seen.layer === at ? seen.at : null);
 };
 
