@@ -129,7 +129,7 @@ def train(
                 )
                 metrics.append(record)
                 if stop and step < (epoch - 1) * per_epoch + len(plan):
-                    raise _interrupted(state, metrics, folder, stop)
+                    raise _interrupted(state, metrics, folder)
                 yield record
                 started = time.perf_counter()
 
@@ -153,7 +153,7 @@ def train(
                 val_accuracy = judged.accuracy
                 val_loss = judged.loss if math.isfinite(judged.loss) else None
                 better = state.best.offer(
-                    state.judged, accuracy=val_accuracy, loss=judged.loss, epoch=epoch
+                    state.judged, accuracy=val_accuracy, images=len(judged), epoch=epoch
                 )
             seconds = time.perf_counter() - started
             state.seconds += seconds
@@ -173,7 +173,7 @@ def train(
             metrics.append(record)
             _save(state, metrics, folder)
             if stop and state.step < steps:
-                raise _interrupted(state, metrics, folder, stop)
+                raise _interrupted(state, metrics, folder)
             yield record
     save_weights(paths.weights, state.keep_best())
 
@@ -241,14 +241,11 @@ def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None
         ) from error
 
 
-def _interrupted(
-    state: TrainingState, metrics: MetricsFile, folder: RunFolder, stop: StopAsked
-) -> Interrupted:
+def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> Interrupted:
     """Save, and say where and how to go on."""
     _save(state, metrics, folder)
     return Interrupted(
-        f"stopped by {stop.signal and stop.signal.name} after step {state.step}; the state is "
-        f"saved, and --resume {folder.path} goes on"
+        f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"
     )
 
 

@@ -31,21 +31,35 @@ class Sums:
         self.seconds += seconds
 
 
+def standard_error(accuracy: float, images: int) -> float:
+    """The standard error of an accuracy over ``images``, with two right and two wrong added.
+
+    Agresti and Coull 1998; without them 100 % would be certain after any number of images.
+    """
+    share = (accuracy * images + 2) / (images + 4)
+    return math.sqrt(share * (1 - share) / (images + 4))
+
+
 @dataclass(kw_only=True)
 class Best:
-    """The weights with the highest validation accuracy so far; among equals the lowest loss."""
+    """The weights to keep: the latest whose validation accuracy is within one standard error of
+    the highest so far (the rule of Breiman et al. 1984, section 3.4.3).
+
+    The highest of many epochs is mostly the luckiest of them, and an early one may be; where the
+    difference can be told from chance, the higher accuracy wins
+    (docs/decisions/0008-which-weights-are-kept.md).
+    """
 
     accuracy: float = -1.0
-    loss: float = math.inf
     epoch: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
-    def offer(self, module: nn.Module, *, accuracy: float, loss: float, epoch: int) -> bool:
-        """Keep a copy of ``module``'s weights if they are better; says whether they are."""
-        loss = math.inf if math.isnan(loss) else loss
-        if (accuracy, -loss) <= (self.accuracy, -self.loss):
+    def offer(self, module: nn.Module, *, accuracy: float, images: int, epoch: int) -> bool:
+        """Keep a copy of ``module``'s weights if the rule says so; returns whether it does."""
+        self.accuracy = max(self.accuracy, accuracy)
+        if accuracy < self.accuracy - standard_error(self.accuracy, images):
             return False
-        self.accuracy, self.loss, self.epoch = accuracy, loss, epoch
+        self.epoch = epoch
         self.weights = {name: tensor.clone() for name, tensor in state_of(module).items()}
         return True
 
@@ -97,11 +111,7 @@ class TrainingState:
                 "seconds": self.seconds,
                 "metrics_bytes": metrics_bytes,
                 "sums": vars(self.sums),
-                "best": {
-                    "accuracy": self.best.accuracy,
-                    "loss": self.best.loss,
-                    "epoch": self.best.epoch,
-                },
+                "best": {"accuracy": self.best.accuracy, "epoch": self.best.epoch},
             },
         )
 
