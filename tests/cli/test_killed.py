@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from striate.training import Recipe, load_recipe
+
 Striate = Callable[..., Any]
 
 RECIPE = """\
@@ -49,7 +51,7 @@ def whole(
         (tmp_path / "recipe.toml").write_text(RECIPE)
         made["whole"] = tmp_path_factory.mktemp("made") / "whole"
         ended = striate(
-            *("fit", "digits", "--minutes", "0.01", "--arch", "tiny.toml", "--seed", "3"),
+            *("fit", "digits", "--minutes", "0.02", "--arch", "tiny.toml", "--seed", "3"),
             *("--recipe", "recipe.toml", "--threads", "1", "--out", made["whole"]),
         )
         assert ended.code == 0, ended.err
@@ -57,8 +59,8 @@ def whole(
     return made["whole"]
 
 
-def planned_anew(whole: Path, run: Path, *, workers: int) -> int:
-    """A copy of ``whole`` as it was before step 1, and how many steps an epoch has."""
+def planned_anew(whole: Path, run: Path, *, workers: int) -> Recipe:
+    """A copy of ``whole`` as it was before step 1; returns its recipe."""
     run.mkdir()
     for name in ("arch.toml", "preprocessing.json"):
         shutil.copy(whole / name, run / name)
@@ -66,8 +68,7 @@ def planned_anew(whole: Path, run: Path, *, workers: int) -> int:
     (run / "recipe.toml").write_text(recipe.replace("workers = 0", f"workers = {workers}"))
     info = json.loads((whole / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**info, "state": "training", "result": None}))
-    steps = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
-    return next(line["step"] for line in steps if line["kind"] == "epoch")
+    return load_recipe(run / "recipe.toml")
 
 
 def bits(run: Path) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def bits(run: Path) -> dict[str, Any]:
 
 def test_the_run_is_what_it_is_meant_to_be(whole: Path) -> None:
     recipe = (whole / "recipe.toml").read_text()
-    for line in ("minutes = 0.01", "flip = true", "cutout = 2", "workers = 0"):
+    for line in ("minutes = 0.02", "flip = true", "cutout = 2", "workers = 0"):
         assert line in recipe
     assert "dropout = 0.3" in (whole / "arch.toml").read_text()
 
@@ -91,11 +92,13 @@ def test_the_run_is_what_it_is_meant_to_be(whole: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_anywhere(striate: Striate, tmp_path: Path, whole: Path, workers: int) -> None:
     run = tmp_path / "run"
-    epoch = planned_anew(whole, run, workers=workers)
+    recipe = planned_anew(whole, run, workers=workers)
+    assert recipe.workers == workers
+    assert recipe.steps is not None  # how many is a matter of the machine
     for place in (
-        {"at": "training", "step": epoch // 2},  # before there is a checkpoint
-        {"at": "training", "step": epoch + epoch // 3},
-        {"at": "training", "step": -2},  # as the second epoch ends
+        {"at": "training", "step": max(1, recipe.steps // 8)},
+        {"at": "training", "step": max(1, recipe.steps // 2)},
+        {"at": "training", "step": -recipe.epochs},  # as the last epoch ends
         {"at": "evaluating"},
         {"at": "reporting"},
     ):

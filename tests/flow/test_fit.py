@@ -250,3 +250,18 @@ def test_from_python_it_can_be_resumed(quick: Quick) -> None:
     assert resumed.loss == whole.loss
     weights = [Path(name, "weights.safetensors").read_bytes() for name in ("whole", "run")]
     assert weights[0] == weights[1]
+
+
+def test_a_run_of_an_own_network_is_read_back(quick: Quick, tmp_path: Path) -> None:
+    Path("mine.py").write_text(
+        "from torch import nn\n\n\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10))\n"
+    )
+    run = striate.fit("digits", quick(arch="mine.py:net"))
+    loaded = striate.load("run")
+    assert loaded.target is not None
+    assert loaded.target.target == f"{tmp_path / 'mine.py'}:net"
+    assert loaded.arch is None
+    test = open_data("digits").test
+    assert evaluate(loaded.module, test, loaded.preprocessing).accuracy == run.accuracy
