@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,7 +83,7 @@ def _start(jobs: _Jobs, workers: int) -> Any:
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_is,  # without one, arrays would become tensors
-        worker_init_fn=_start_worker,
+        worker_init_fn=partial(_start_worker, os.getpid()),
         # Its own generator: the seed that DataLoader draws must not move torch's global state.
         generator=torch.Generator(),
         # A forked worker shares the pixels with its parent; elsewhere they are copied to it.
@@ -146,9 +149,19 @@ def _as_is(item: Any) -> Any:
     return item
 
 
-def _start_worker(worker: int) -> None:
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def _start_worker(parent: int, worker: int) -> None:
+    """What a worker does first: leave Ctrl-C to its parent, and end when that ends."""
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's, which saves the run
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    if sys.platform == "linux":
+        # torch's watchdog looks for the parent it finds at its start: one that was killed before
+        # that leaves a worker waiting for ever.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:
+            os._exit(1)

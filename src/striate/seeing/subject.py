@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.data import Pixels
 from striate.records import Evaluation
 from striate.runs import Preprocessing, Setting, logits_of
 from striate.seeing.passing import device_of
@@ -26,7 +27,7 @@ class Images(Protocol):
     def name(self) -> str: ...
     @property
     def labels(self) -> NDArray[np.int64]: ...
-    def pixels(self, indices: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.uint16]: ...
+    def pixels(self, indices: NDArray[np.int64]) -> Pixels: ...
     def paths(self, indices: NDArray[np.int64]) -> list[str]: ...
 
 
