@@ -132,10 +132,12 @@ def _reach(traced: Trace) -> tuple[int, int]:
 def _why(arch: Arch, traced: Trace, need: Need) -> str:
     reach, (height, width) = _reach(traced), need.image[1:]
     blocks, channels = arch.stages[0].depth, arch.stages[0].width
+    share = traced.totals.params / need.train_images
+    bound = "at most" if share <= PARAMS_PER_IMAGE else "the narrowest there is, though above"
     return (
         f"{len(arch.stages)} stages of {blocks} residual block{'s' if blocks > 1 else ''}: the "
         f"shallowest whose receptive field ({reach[0]}×{reach[1]} px) covers the {height}×{width} "
         f"image with no layer the linter objects to; width {channels}: "
-        f"{traced.totals.params / need.train_images:.0f} parameters for each of "
-        f"{need.train_images:,} training images (at most {PARAMS_PER_IMAGE})"
+        f"{share:.0f} parameters for each of "
+        f"{need.train_images:,} training images ({bound} {PARAMS_PER_IMAGE})"
     )
