@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from striate.records import ProbeResult
-from striate.runs import SETTINGS
+from striate.runs import SETTINGS, Setting
 from striate.training import Probe, Recipe, memo, probe
 from striate.training.memo import memo_folder, recall, remember, signature
-from striate.training.probe import MARGIN, TOLERANCE, choose
+from striate.training.probe import MARGIN, TOLERANCE, choose, in_turns
 
 IMAGES = torch.linspace(-1, 1, 8 * 3 * 8 * 8).reshape(8, 3, 8, 8).sin()
 LABELS = torch.arange(8) % 4
@@ -107,6 +107,29 @@ def test_the_choice() -> None:
     fast = dict(zip(SETTINGS, (100, 200, 400, 500), strict=True))
     assert choose(fast, far) == "fp32-channels-last"
     assert choose({"bf16": 10.0}, {"bf16": 0.9}) == "bf16"  # asked for by name
+
+
+def test_one_slow_step_is_no_proof() -> None:
+    """Durations are given, none is measured: a stall of the machine hits bf16's first two steps."""
+    taken: list[str] = []
+
+    def step(setting: Setting) -> float:
+        taken.append(setting)
+        if setting == "bf16":
+            return 9.0 if taken.count("bf16") <= 3 else 0.5
+        return {"fp32": 1.0, "fp32-channels-last": 0.9}.get(setting, 7.0)
+
+    times = in_turns(step, SETTINGS, budget=60.0)
+    assert times["bf16"][:4] == [9.0, 9.0, 0.5, 0.5]
+    assert times["bf16-channels-last"] == [7.0] * 3  # never faster: given up after three
+    assert taken[:8] == [*SETTINGS, *SETTINGS]
+    spent = sum(map(sum, times.values()))
+    assert 60 - 2.5 < spent <= 60
+
+
+def test_few_turns_where_steps_are_long_and_many_where_they_are_short() -> None:
+    assert len(in_turns(lambda _: 5.0, SETTINGS, budget=6.0)["fp32"]) == 3
+    assert len(in_turns(lambda _: 0.001, SETTINGS, budget=6.0)["fp32"]) == 30
 
 
 def test_the_second_time_it_remembers() -> None:

@@ -18,7 +18,7 @@ import copy
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -37,12 +37,12 @@ MARGIN = 1.10
 """How much faster than fp32 another setting must be to be taken: less is within the noise."""
 
 HOPELESS = 4.0
-"""A candidate whose first step takes this many times the fastest's is not timed further."""
+"""A candidate that takes this many times as long as the fastest is not timed further."""
 
-LEAST_ROUNDS, MOST_ROUNDS = 2, 30
+LEAST_ROUNDS, MOST_ROUNDS = 3, 30
 """How often each candidate is timed: a small network's steps are short and scatter widely."""
 
-STEP_SECONDS = 1.0
+STEP_SECONDS = 0.5
 """The batch is made smaller, down to ``FEWEST`` images, until a step in fp32 takes this long."""
 
 FEWEST = 8
@@ -66,7 +66,7 @@ def probe(
 
     ``images``: (N, C, H, W) float32 as the network gets them, N the recipe's batch size.
     ``labels``: (N,) int64.  ``fresh`` measures again.  The steps are timed for about ``budget``
-    seconds; where one would take longer than a second in fp32, on fewer images.  A single
+    seconds; where one would take longer than half a second in fp32, on fewer images.  A single
     candidate is measured too: its speed is needed to plan by minutes.  ``module`` and the random
     generators are left as they were.
     """
@@ -209,21 +209,36 @@ def _time(
             torch.cuda.synchronize()
         return time.perf_counter() - started
 
-    first = {setting: step(setting) for setting in candidates}  # makes kernels, fills caches
-    fastest = min(first.values())
-    running: list[Setting] = [
-        setting for setting in candidates if first[setting] <= HOPELESS * fastest
-    ]
+    times = in_turns(step, candidates, budget=budget)
+    return {setting: statistics.median(measured) for setting, measured in times.items()}
+
+
+def in_turns(
+    step: Callable[[Setting], float], candidates: Sequence[Setting], *, budget: float
+) -> dict[Setting, list[float]]:
+    """Take ``step`` in each candidate by turns, until another turn would exceed ``budget`` seconds.
+
+    ``step`` returns its seconds.  The first of each, which makes kernels and fills caches, does not
+    count.  One slow step is no proof (another program may have held the cores): a candidate is
+    given up only when the fastest of ``LEAST_ROUNDS`` steps was ``HOPELESS``.
+    """
+    for setting in candidates:
+        step(setting)
     times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
-    times.update({setting: [first[setting]] for setting in candidates if setting not in running})
-    started, done = time.perf_counter(), 0
-    while done < LEAST_ROUNDS or (
-        done < MOST_ROUNDS and time.perf_counter() - started < budget * done / (done + 1)
-    ):
+    running: list[Setting] = list(candidates)
+    for done in range(1, MOST_ROUNDS + 1):
         for setting in running:
             times[setting].append(step(setting))
-        done += 1
-    return {setting: statistics.median(measured) for setting, measured in times.items()}
+        if done < LEAST_ROUNDS:
+            continue
+        fastest = min(min(measured) for measured in times.values())
+        bound = HOPELESS * fastest
+        hopeful: list[Setting] = [setting for setting in running if min(times[setting]) <= bound]
+        running = hopeful
+        turn = sum(statistics.median(times[setting]) for setting in running)
+        if sum(map(sum, times.values())) + turn > budget:
+            break
+    return times
 
 
 def _why_nondeterministic(
