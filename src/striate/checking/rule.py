@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from striate.records import Failure, Finding, Layer, Price, Severity, Trace
+from striate.records import Edit, Failure, Finding, Layer, Price, Severity, Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,8 @@ class Spot:
 
     ``at``: the layer, or the failure a partial trace ends with.  ``message``: one sentence with
     the numbers in it.  ``measured``: those numbers, as plain JSON values.  ``price``: what could be
-    saved.  ``fix``: the mend in one sentence.
+    saved.  ``fix``: the mend in one sentence; ``edits``: the same as literals to set; ``safe``: they
+    leave what the network can compute as it was.
     """
 
     at: Layer | Failure
@@ -23,6 +24,8 @@ class Spot:
     measured: Mapping[str, Any] = field(default_factory=dict[str, Any])
     price: Price = field(default_factory=Price)
     fix: str | None = None
+    edits: tuple[Edit, ...] = ()
+    safe: bool = False
 
 
 class RuleFile(Protocol):
@@ -69,4 +72,6 @@ class Rule:
             measured=spot.measured,
             price=spot.price,
             fix=spot.fix,
+            edits=spot.edits,
+            safe=spot.safe,
         )

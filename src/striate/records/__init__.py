@@ -8,7 +8,7 @@ May import: numpy and ``striate.errors``; never torch.
 from striate.records.comparison import Comparison, Pair
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
-from striate.records.finding import Finding, Price, Severity
+from striate.records.finding import Edit, Finding, Price, Severity
 from striate.records.layer import Failure, Field, Layer
 from striate.records.portion import Portion
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
@@ -20,6 +20,7 @@ __all__ = [
     "Check",
     "Comparison",
     "EpochRecord",
+    "Edit",
     "Evaluation",
     "Evidence",
     "Failure",

@@ -22,12 +22,28 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One literal change of a design that mends a finding.
+
+    ``path``: the module whose constructor is called otherwise.  ``argument``: the constructor's
+    parameter (``bias``, ``padding``, ``stride``, ``kernel_size``, ``in_channels`` …), or ``None``
+    to take the module away.  ``value``: the literal it becomes.
+    """
+
+    path: str
+    argument: str | None
+    value: bool | float | str | tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """A rule's verdict on one place.
 
     ``path`` is the module, ``source`` the ``file:line`` of the call, ``defined`` the line that
     made the module.  ``measured`` holds the numbers that led to the verdict; ``fix`` says the
-    mend in one sentence, or is None where there is none to offer.
+    mend in one sentence, or is None where there is none to offer.  ``edits`` are the same mend as
+    literals that a machine can set, together; ``safe``: they leave what the network can compute as
+    it was.
     """
 
     code: str
@@ -40,6 +56,8 @@ class Finding:
     measured: Mapping[str, Any] = field(default_factory=dict[str, Any])
     price: Price = field(default_factory=Price)
     fix: str | None = None
+    edits: tuple[Edit, ...] = ()
+    safe: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
