@@ -15,8 +15,8 @@ class Spot:
 
     ``at``: the layer, or the failure a partial trace ends with.  ``message``: one sentence with
     the numbers in it.  ``measured``: those numbers, as plain JSON values.  ``price``: what could be
-    saved.  ``fix``: the mend in one sentence; ``edits``: the same as literals to set; ``safe``: they
-    leave what the network can compute as it was.
+    saved.  ``fix``: the mend in one sentence; ``edits``: the same as literals to set; ``safe``:
+    they leave what the network can compute as it was.
     """
 
     at: Layer | Failure
