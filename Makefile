@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Whoever reads what another writes comes after it: the zoo's page is made from its table of costs.
 TOOLS := tools/zoo_costs.py $(filter-out tools/_% tools/zoo_costs.py,$(wildcard tools/*.py))
+# Other people's networks, to test against.  Without what they require: torchvision asks for one
+# build of torch, and bench/peers.py imports it under any (docs/decisions/0009-peers.md).
+PEERS := timm==1.0.31 torchvision==0.29.2
 # One thread a process: the tests run side by side.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8
 
@@ -83,4 +86,5 @@ $(VENV)/installed: pyproject.toml | $(VENV)/made
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/made
 	$(PIP) install --editable '.[dev]'
+	$(PIP) install --no-deps $(PEERS)
 	@touch $@ $(VENV)/installed
