@@ -77,7 +77,6 @@ def test_fit(striate: Striate, options: list[str], error: str) -> None:
         (["trace", "tiny.py"], "tiny.py: say which factory of the file, for example tiny.py:Net"),
         (["trace", "no.such.module:Net"], "no module named 'no.such.module' can be found"),
         (["trace", "json:Net"], "json:Net: json has no 'Net'"),
-        (["trace", "timm/resnet50"], "timm is not installed; run pip install timm"),
         (["trace", "resnet18", "--image", "3x0x10"], "--image 3x0x10: every number"),
         (["trace", "resnet18", "--image", "1x32x32"], "resnet18 takes images of 3 channels, not 1"),
         (["trace", "vgg16", "--image", "3x8x8"], "vgg16"),

@@ -105,3 +105,23 @@ def test_what_names_nothing(text: str, error: str, monkeypatch: pytest.MonkeyPat
         resolve(text)
     assert error in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("raises", "mend"),
+    [
+        ("operator torchvision::nms does not exist", "install the two together"),
+        ("broken", "install it again"),
+    ],
+)
+def test_a_library_that_cannot_be_imported(
+    raises: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As timm is beside a torchvision of another torch."""
+    (tmp_path / "timm.py").write_text(f"raise RuntimeError({raises!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(TargetError) as raised:
+        resolve("timm/resnet18")
+    assert f"timm is installed and cannot be imported ({raises})" in str(raised.value)
+    assert str(raised.value).endswith(mend)

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,4 +215,19 @@ def _library(name: str, text: str) -> Any:
     package = name.split(".", maxsplit=1)[0]
     if importlib.util.find_spec(package) is None:
         raise TargetError(f"{text}: {package} is not installed; run pip install {package}")
-    return _called(lambda: importlib.import_module(name), text)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # an installation may be broken in any way
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise TargetError(
+            f"{text}: {package} is installed and cannot be imported ({said}); {_mend(said)}"
+        ) from error
+
+
+def _mend(said: str) -> str:
+    if "torchvision" not in said:
+        return "install it again"
+    return (
+        "its torchvision was made for another torch than the one installed, "
+        f"{version('torch')}: install the two together"
+    )
