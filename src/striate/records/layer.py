@@ -66,6 +66,8 @@ class Layer:
     ``field``: None where the output has no spatial axes.
     ``gate``: it is part of a squeeze gate (squeeze-excite), from the pool to what is multiplied;
     the map it gates says so by ``field.gated``.
+    ``shares``: names of the parameters it uses that a layer before it used already (tied weights, a
+    module called twice); ``params`` does not count them again.
     ``module``: class name of the module at ``path``.
     ``attrs``: what the operation was called with (``kernel``, ``stride``, ``padding``,
     ``dilation`` as (h, w) pairs; ``groups``, ``bias``, ``in_channels``, ``out_channels`` …).
@@ -85,6 +87,7 @@ class Layer:
     defined: str | None = None
     field: Field | None = None
     gate: bool = False
+    shares: tuple[str, ...] = ()
     module: str = ""
     dtype: str = "float32"
     attrs: Mapping[str, Any] = default(default_factory=dict[str, Any])

@@ -41,7 +41,8 @@ class Trace:
     ``image``: (C, H, W).  ``complete`` is False when the forward failed: ``layers`` ends before
     the failing operation, described by ``failure``.  ``unknown`` lists operations whose cost or
     field is not understood; they are never counted as zero in silence.
-    ``unused``: parameters the forward never touched, by name.
+    ``unused``: parameters the forward never touched, by name.  ``frozen``: parameters that training
+    would leave as they are (``requires_grad`` is False), by name.
     ``modules``: the class of every module, by path, where the tracer noted it.
 
     >>> import striate
@@ -75,6 +76,7 @@ class Trace:
     unknown: tuple[str, ...] = ()
     failure: Failure | None = None
     unused: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
     modules: Mapping[str, str] = default(default_factory=dict[str, str])
 
     def __iter__(self) -> Iterator[Layer]:

@@ -27,6 +27,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "complete": trace.complete,
         "unknown": list(trace.unknown),
         "unused": list(trace.unused),
+        "frozen": list(trace.frozen),
     }
     if trace.failure is not None:
         failure = trace.failure
@@ -58,6 +59,7 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
         "source": layer.source,
         "defined": layer.defined,
         "gate": layer.gate,
+        "shares": list(layer.shares),
         "field": None
         if seen is None
         else {

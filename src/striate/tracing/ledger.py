@@ -17,12 +17,13 @@ from striate.tracing.places import Stack, calling_line, working_folder
 class Ledger:
     """Layers so far, which parameters they used, and what was not understood.
 
-    ``sizes``: elements of each parameter, by its id.
+    ``sizes``: elements of each parameter, by its id; ``names``: what the module calls it.
     """
 
     def __init__(self, stack: Stack, makers: dict[int, str], stop: FrameType | None) -> None:
         self.layers: list[Layer] = []
         self.sizes: dict[int, int] = {}
+        self.names: dict[int, str] = {}
         self.used: set[int] = set()
         self.unknown: dict[str, None] = {}
         self._stack, self._makers, self._stop = stack, makers, stop
@@ -39,10 +40,14 @@ class Ledger:
         effect: Effect,
         owners: set[int],
         *,
+        shared: set[int] | None = None,
         written: int = 0,
         saved: int = 0,
     ) -> None:
-        """One operation: ``first`` is its output, ``owners`` the parameters it used."""
+        """One operation: ``first`` is its output, ``owners`` the parameters it used.
+
+        ``shared``: those that a layer before it used, or that part of them.
+        """
         new = owners - self.used
         self.used |= new
         module, path = self._stack.top
@@ -63,6 +68,7 @@ class Ledger:
                 source=(calling_line(self._stop, self._here) or defined) if index else None,
                 defined=defined if index else None,
                 field=self._field(effect.first_reach, index),
+                shares=tuple(sorted([self.names[owner] for owner in shared])) if shared else (),
                 module=type(module).__name__,
                 dtype=str(first.dtype).removeprefix("torch."),
                 attrs=effect.attrs or {},

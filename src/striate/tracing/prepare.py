@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from striate.errors import TraceError
-from striate.tracing.places import noting_makers
+from striate.tracing.places import modules_of, noting_makers
 
 Factory = Callable[[], nn.Module]
 
@@ -50,11 +50,12 @@ def made(target: nn.Module | Factory | object) -> tuple[nn.Module, dict[int, str
 class StoodIn:
     """A parameter or buffer of the module, and the tensor without numbers in its place.
 
-    ``elements``: 0 for a buffer, which is not counted.
+    ``name``: the first under which the module holds it.  ``elements``: 0 for a buffer, which is
+    not counted.
     """
 
-    def __init__(self, original: torch.Tensor, elements: int) -> None:
-        self.original, self.elements = original, elements
+    def __init__(self, name: str, original: torch.Tensor, elements: int) -> None:
+        self.name, self.original, self.elements = name, original, elements
         self.tensor = original
         if not original.is_meta:
             meta = torch.empty_strided(
@@ -72,12 +73,13 @@ def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
     Yields each of them once.  Afterwards every module's attributes are the very objects they
     were.  A scripted module keeps its own parameters, which are stood in for where they are used.
     """
-    parts = list(module.modules())
+    places = modules_of(module)
+    parts = [part for _, part in places]
     before = [(part, _attributes(part)) for part in parts]
     modes = [(part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)]
     found: dict[int, StoodIn] = {}
 
-    def stand_in(tensor: torch.Tensor, elements: int) -> torch.Tensor:
+    def stand_in(name: str, tensor: torch.Tensor, elements: int) -> torch.Tensor:
         if is_lazy(tensor):
             raise TraceError(
                 "a lazy module has no shapes before its first forward; run the module once on "
@@ -85,18 +87,20 @@ def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
             )
         known = found.get(id(tensor))
         if known is None:
-            known = found[id(tensor)] = StoodIn(tensor, elements)
+            known = found[id(tensor)] = StoodIn(name, tensor, elements)
         return known.tensor
 
     try:
-        for part in parts:
+        for path, part in places:
+            below = f"{path}." if path else ""
             scripted = isinstance(part, torch.jit.ScriptModule)
             for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
-                new = stand_in(parameter, parameter.numel() if not is_lazy(parameter) else 0)
+                elements = 0 if is_lazy(parameter) else parameter.numel()
+                new = stand_in(below + name, parameter, elements)
                 if not scripted:
                     vars(part)["_parameters"][name] = new
             for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
-                new = stand_in(buffer, 0)
+                new = stand_in(below + name, buffer, 0)
                 if not scripted:
                     vars(part)["_buffers"][name] = new
             part.training = train

@@ -105,11 +105,12 @@ class Recorder(TorchDispatchMode):
         self._inside: Inside | None = None
         self._entries: dict[Any, Entry] = {}
         self._stand_ins = StandIns()
+        self._pieces: dict[int, list[tuple[int, int]]] = {}
 
     def watch_parameter(self, part: StoodIn) -> None:
         """A parameter or a buffer, which the module holds."""
         owner = id(part.original)
-        self.ledger.sizes[owner] = part.elements
+        self.ledger.sizes[owner], self.ledger.names[owner] = part.elements, part.name
         owners = (owner,) if part.elements else ()
         value = Value(-1, None, owners, grad=part.tensor.requires_grad)
         self.values.note(part.tensor, value, fixed=True)
@@ -227,9 +228,29 @@ class Recorder(TorchDispatchMode):
         written = storages.written - before
         saved = self._saved(done) if kind == "work" else 0
         first = done.outs[0]
-        ledger.write(name, inputs, first, effect, owners, written=written, saved=saved)
+        shared = self._shared(done, owners) if owners else None
+        ledger.write(
+            name, inputs, first, effect, owners, shared=shared, written=written, saved=saved
+        )
         if effect.gate:
             ledger.note_gate(inputs)
+
+    def _shared(self, done: Done, owners: set[int]) -> set[int]:
+        """Which of its parameters a layer before it used; another part of one is another's."""
+        shared = owners & self.ledger.used
+        for tensor, source in zip(done.tensors, done.sources, strict=True):
+            for owner in source.owners:
+                if tensor.numel() == self.ledger.sizes[owner]:
+                    continue
+                first = int(tensor.storage_offset())
+                last = first + sum(
+                    (n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True)
+                )
+                known = self._pieces.setdefault(owner, [])
+                if known and all(last < begin or end < first for begin, end in known):
+                    shared.discard(owner)
+                known.append((first, last))
+        return shared
 
     def _hold(self, done: Done, effect: Effect, layer: int, owners: Any) -> None:
         """Say of each output what it is."""

@@ -113,18 +113,18 @@ def listen(
 def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
-    originals = {id(part.original): part.original for part in heard.stood_in if part.elements}
-    names = {id(tensor): path for path, tensor in module.named_parameters()}
+    parameters = [part for part in heard.stood_in if part.elements]
     layers = ledger.finished()
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
-    gradients = sum(_bytes(tensor) for tensor in originals.values() if tensor.requires_grad)
-    unused = [names.get(owner, "?") for owner in originals if owner not in ledger.used]
+    gradients = sum(_bytes(part.original) for part in parameters if part.original.requires_grad)
+    unused = [part.name for part in parameters if id(part.original) not in ledger.used]
+    frozen = [part.name for part in parameters if not part.original.requires_grad]
     return Trace(
         name=label,
         image=image,
         layers=layers,
         totals=Totals(
-            params=sum(tensor.numel() for tensor in originals.values()),
+            params=sum(part.elements for part in parameters),
             macs=sum(layer.macs or 0 for layer in layers),
             activations=sum(layer.activations for layer in layers),
             infer_bytes=fixed + heard.recorder.values.storages.peak,
@@ -135,6 +135,7 @@ def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
         failure=heard.failure,
         modules={path: type(part).__name__ for path, part in modules_of(module)},
         unused=() if heard.failure is not None else tuple(unused),
+        frozen=tuple(frozen),
     )
 
 
