@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from striate.checking import index_page, rule_page, rules
@@ -96,5 +98,14 @@ def test_every_docstring_is_a_page(rule: object) -> None:
 def test_the_index_links_every_rule() -> None:
     page = index_page()
     for rule in rules():
-        row = f"| [{rule.code}]({rule.code.lower()}.md) | {rule.name} | {rule.severity} |"
+        kind = f"{rule.severity}, opt-in" if rule.opt_in else rule.severity
+        row = f"| [{rule.code}]({rule.code.lower()}.md) | {rule.name} | {kind} |"
         assert row in page
+
+
+def test_a_page_says_what_its_rule_needs_to_run() -> None:
+    kind, *_ = rules()
+    page = rule_page(replace(kind, opt_in=True, asks=("memory", "batch")))
+    assert f"--select {kind.code}" in page
+    assert "Asks for the memory that training may take: `--memory 16GiB` and the images" in page
+    assert f"| {kind.name} | {kind.severity}, opt-in |" in index_page([replace(kind, opt_in=True)])

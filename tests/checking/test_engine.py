@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 import striate.checking.engine as engine
-from striate.checking import Rule, Spot, check, explain, rules
+from striate.checking import Given, Rule, Spot, check, explain, rules
 from striate.errors import InputError
 from striate.records import Failure, Finding, Severity, Trace
 
@@ -103,6 +103,49 @@ def test_silence_is_a_matter_of_the_network_not_of_the_options(
     assert [finding.code for finding in check(trace)] == ["AA1"]
     assert check(trace, ignore=["AA1"]) == []
     assert check(trace, select=["AA2"]) == []
+
+
+def test_an_opinion_on_style_runs_where_it_is_selected_and_silences_nobody_else(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rule(code: str, *, opt_in: bool = False, silent_if: tuple[str, ...] = ()) -> Rule:
+        return Rule(
+            code=code,
+            name=f"rule-{code.lower()}",
+            severity="info",
+            doc="",
+            find=lambda trace: [Spot(at=trace.layers[0], message="Here.")],
+            silent_if=silent_if,
+            opt_in=opt_in,
+        )
+
+    both = (rule("AA1", opt_in=True), rule("AA2", silent_if=("AA1",)))
+    monkeypatch.setattr(engine, "rules", lambda: both)
+    trace = draw(3, 8, 8).trace()
+
+    def codes(*select: str, ignore: tuple[str, ...] = ()) -> list[str]:
+        return [finding.code for finding in check(trace, select=select, ignore=ignore)]
+
+    assert codes() == codes("AA") == codes("all") == ["AA2"]
+    assert codes("AA1") == codes("rule-aa1") == codes("aa1") == ["AA1"]
+    assert codes("all", "AA1") == ["AA1"]  # and so AA2 is silent
+    assert codes("all", "AA1", ignore=("AA1",)) == ["AA2"]
+
+
+def test_a_rule_runs_only_where_all_it_asks_for_is_given(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(trace: Trace, given: Given) -> list[Spot]:
+        return [Spot(at=trace.layers[0], message=f"{given.memory} and {given.batch}.")]
+
+    asking = Rule(
+        code="AA1", name="a", severity="info", doc="", find=find, asks=("memory", "batch")
+    )
+    monkeypatch.setattr(engine, "rules", lambda: (asking,))
+    trace = draw(3, 8, 8).trace()
+    assert check(trace) == check(trace, given=Given(memory=1)) == []
+    (said,) = check(trace, given=Given(memory=0, batch=2))
+    assert said.message == "0 and 2."
 
 
 def test_a_network_that_cannot_run_is_not_judged_by_who_reads_what(draw: Draw) -> None:

@@ -10,6 +10,6 @@ documentation.  May import: ``striate.records`` and ``striate.errors``; never to
 
 from striate.checking.docs import explain, index_page, rule_page
 from striate.checking.engine import check, rules
-from striate.checking.rule import Rule, Spot
+from striate.checking.rule import Given, Rule, Spot
 
-__all__ = ["Rule", "Spot", "check", "explain", "index_page", "rule_page", "rules"]
+__all__ = ["Given", "Rule", "Spot", "check", "explain", "index_page", "rule_page", "rules"]

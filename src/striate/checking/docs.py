@@ -32,6 +32,15 @@ INTRODUCTION = (
     "measured and what it cannot see; its Bad and Good examples are run by the tests."
 )
 
+OPT_IN = "an opinion on style, silent unless it is selected by its code or name, as in"
+
+ASKED = {
+    "health": "a trained run: `striate check RUN_FOLDER`",
+    "memory": "the memory that training may take: `--memory 16GiB`",
+    "batch": "the images in a training step: `--batch 64`",
+    "optimiser": "the optimiser, as a run's recipe names it",
+}
+
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FIRES = re.compile(r"^Fires at (`.*`)\.$", re.MULTILINE)
 
@@ -83,6 +92,10 @@ def rule_page(rule: Rule) -> str:
     lines = [f"# {doc.title}", "", f"Severity: {rule.severity} ({SEVERITIES[rule.severity]})."]
     if rule.silent_if:
         lines += ["", f"Silent when {' or '.join(rule.silent_if)} fires."]
+    if rule.opt_in:
+        lines += ["", f"Opt-in: {OPT_IN} `--select {rule.code}`."]
+    if rule.asks:
+        lines += ["", f"Asks for {' and '.join(ASKED[name] for name in rule.asks)}."]
     for name, text in doc.sections.items():
         lines += ["", f"## {name}", "", text]
     return "\n".join([*lines, ""])
@@ -112,7 +125,8 @@ def index_page(of: Sequence[Rule] = ()) -> str:
     for rule in of or rules():
         finds = read_doc(rule.doc).sections["What it finds"].split("\n\n")[0].replace("\n", " ")
         link = f"[{rule.code}]({page_name(rule)})"
-        lines.append(f"| {link} | {rule.name} | {rule.severity} | {finds} |")
+        kind = f"{rule.severity}, opt-in" if rule.opt_in else rule.severity
+        lines.append(f"| {link} | {rule.name} | {kind} | {finds} |")
     return "\n".join([*lines, ""])
 
 

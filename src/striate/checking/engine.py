@@ -12,7 +12,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
-from striate.checking.rule import Rule, RuleFile
+from striate.checking.rule import Given, Rule, RuleFile
 from striate.errors import InputError, choices
 from striate.records import Finding, Trace
 
@@ -27,21 +27,31 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(found, key=lambda rule: rule.code))
 
 
-def check(trace: Trace, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[Finding]:
+def check(
+    trace: Trace,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    given: Given | None = None,
+) -> list[Finding]:
     """What the rules find in ``trace``, in the order of its layers, then by code.
 
     ``select``: only these rules; ``ignore``: not these.  Each entry is a code (``FL201``), the
-    beginning of one (``FL``, ``FL2``) or a rule's name (``bias-before-norm``).  Raises InputError
-    for an entry that names no rule.
+    beginning of one (``FL``, ``FL2``), a rule's name (``bias-before-norm``) or ``all``.  A rule on
+    style runs only where its whole code or name is selected.  ``given``: what there is to judge by
+    besides the trace; a rule that asks for something else is left out.  Raises InputError for an
+    entry that names no rule.
     """
-    wanted = _matching(select, "select") if select else {rule.code for rule in rules()}
+    wanted = _matching(select or ("all",), "select")
+    wanted -= {rule.code for rule in rules() if rule.opt_in and not _asked_for(rule, select)}
     wanted -= _matching(ignore, "ignore")
-    found = {rule.code: rule.findings(trace) for rule in rules()}
+    running = [rule for rule in rules() if not rule.opt_in or rule.code in wanted]
+    found = {rule.code: rule.findings(trace, given) for rule in running}
     place = _places(trace)
     said = [
         finding
-        for rule in rules()
-        if rule.code in wanted and not any(found[other] for other in rule.silent_if)
+        for rule in running
+        if rule.code in wanted and not any(found.get(other) for other in rule.silent_if)
         for finding in found[rule.code]
     ]
     return sorted(said, key=lambda finding: (place.get(finding.path, len(trace)), finding.code))
@@ -67,8 +77,13 @@ def _matching(entries: Sequence[str], option: str) -> set[str]:
 
 def _answering(entry: str) -> Iterator[str]:
     for rule in rules():
-        if entry and (rule.code.startswith(entry.upper()) or rule.name == entry.lower()):
+        group = entry and (entry.lower() == "all" or rule.code.startswith(entry.upper()))
+        if group or rule.name == entry.lower():
             yield rule.code
+
+
+def _asked_for(rule: Rule, select: Sequence[str]) -> bool:
+    return any(entry.upper() == rule.code or entry.lower() == rule.name for entry in select)
 
 
 def _choices(name: str) -> str:
@@ -96,4 +111,6 @@ def _load(name: str) -> Rule:
         doc=file.__doc__,
         find=file.find,
         silent_if=getattr(module, "SILENT_IF", ()),
+        opt_in=getattr(module, "OPT_IN", False),
+        asks=getattr(module, "ASKS", ()),
     )

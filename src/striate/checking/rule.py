@@ -6,7 +6,27 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from striate.records import Edit, Failure, Finding, Layer, Price, Severity, Trace
+from striate.records import Edit, Failure, Finding, Health, Layer, Price, Severity, Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What there is to judge by besides the trace; a rule's ``ASKS`` names what it cannot do
+    without.
+
+    ``health``: what was measured of a trained run.  ``memory``: bytes that training may take.
+    ``batch``: images in one training step.  ``optimiser``: its name (``"sgd"``, ``"adamw"``), for
+    the state it keeps of each parameter.
+    """
+
+    health: Health | None = None
+    memory: int | None = None
+    batch: int | None = None
+    optimiser: str | None = None
+
+    def has(self, asked: Iterable[str]) -> bool:
+        """Whether all that is ``asked`` for, by the names of these fields, is here."""
+        return all(getattr(self, name) is not None for name in asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +49,11 @@ class Spot:
 
 
 class RuleFile(Protocol):
-    """What the engine reads from a rule's module."""
+    """What the engine reads from a rule's module.
+
+    It may also have ``SILENT_IF``, ``OPT_IN`` and ``ASKS`` (see :class:`Rule`); with ``ASKS`` its
+    function is ``find(trace, given)``.
+    """
 
     __doc__: str
     CODE: str
@@ -46,19 +70,30 @@ class Rule:
 
     ``code``: two letters for the group and three digits (``FL201``).  ``name``: in words.
     ``doc``: its documentation (Markdown).  ``silent_if``: codes of the rules whose findings say
-    that this one's question makes no sense here; it then says nothing.
+    that this one's question makes no sense here; it then says nothing.  ``opt_in``: an opinion on
+    style, which runs only where it is selected by its whole code or name.  ``asks``: names of what
+    it needs of :class:`Given`; it runs only where all of that is given.
     """
 
     code: str
     name: str
     severity: Severity
     doc: str
-    find: Callable[[Trace], Iterable[Spot]]
+    find: Callable[..., Iterable[Spot]]
     silent_if: tuple[str, ...] = ()
+    opt_in: bool = False
+    asks: tuple[str, ...] = ()
 
-    def findings(self, trace: Trace) -> list[Finding]:
-        """Every place of ``trace`` that this rule objects to, silenced or not."""
-        return [self._finding(spot) for spot in self.find(trace)]
+    def findings(self, trace: Trace, given: Given | None = None) -> list[Finding]:
+        """Every place of ``trace`` that this rule objects to, silenced or not.
+
+        Empty where it asks for what is not given.
+        """
+        given = given or Given()
+        if not given.has(self.asks):
+            return []
+        spots = self.find(trace, given) if self.asks else self.find(trace)
+        return [self._finding(spot) for spot in spots]
 
     def _finding(self, spot: Spot) -> Finding:
         return Finding(

@@ -9,6 +9,7 @@ from striate.records.comparison import Comparison, Pair
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
 from striate.records.finding import Edit, Finding, Price, Severity
+from striate.records.health import Branch, Gradient, Health, Units
 from striate.records.layer import Failure, Field, Layer
 from striate.records.portion import Portion
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
@@ -17,6 +18,7 @@ from striate.records.trace import Totals, Trace
 
 __all__ = [
     "AtSize",
+    "Branch",
     "Check",
     "Comparison",
     "Edit",
@@ -26,6 +28,8 @@ __all__ = [
     "Failure",
     "Field",
     "Finding",
+    "Gradient",
+    "Health",
     "Layer",
     "Pair",
     "Portion",
@@ -37,5 +41,6 @@ __all__ = [
     "Sweep",
     "Totals",
     "Trace",
+    "Units",
     "Unread",
 ]

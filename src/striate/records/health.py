@@ -1,0 +1,84 @@
+"""What a trained network does to real images: the evidence behind the rules of the group AF.
+
+Measured over a sample of a run's validation images, in evaluation mode unless said otherwise, and
+converted to plain numbers at the door; ``path`` and ``op`` are those of the network's Trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """One call of an activation, channel by channel.
+
+    ``index``: its layer of the Trace.  ``channels``: how many it has.  ``dead``: those that were
+    never above zero at any position of any image.  ``saturated``: those that stood within a
+    hundredth of the activation's range of one of its ends at 99 of 100 positions and images.
+    """
+
+    index: int
+    path: str
+    op: str
+    channels: int
+    dead: int
+    saturated: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """One residual branch, at the addition that ends it.
+
+    ``index``: the addition's layer.  ``path``: the branch's last module.  ``share``: the mean
+    over images of ‖branch‖ / ‖branch + skip‖.  ``flipped``: share of the images whose class
+    changes when the branch is left out; ``shift``: how far their logits move then, as a share of
+    the logits' deviation over images.
+    """
+
+    index: int
+    path: str
+    share: float
+    flipped: float
+    shift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient:
+    """One weight on one batch: ‖gradient‖ and ‖weight‖, Euclidean."""
+
+    parameter: str
+    path: str
+    gradient: float
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What was measured of one run.
+
+    ``images``: how many were looked at.  ``classes``: how many there are.  ``first_loss``: that of
+    step 1, None where the run does not say.  ``started``: gradients of the network as it was
+    before step 1, in training mode (empty where it cannot be made again); ``ended``: of the
+    trained one.  ``spread``: the deviation of the logits over images, ``level``: that of their
+    means over classes.  ``said``: images given each class.  ``accuracy``: on the sample, and
+    ``batch_accuracy`` the same with batch norms on the batch's own statistics (None without batch
+    norms).  ``broken``: modules whose output was not finite, in order.
+    """
+
+    images: int
+    classes: int
+    first_loss: float | None = None
+    units: tuple[Units, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    started: tuple[Gradient, ...] = ()
+    ended: tuple[Gradient, ...] = ()
+    spread: float | None = None
+    level: float | None = None
+    said: tuple[int, ...] = ()
+    accuracy: float | None = None
+    batch_accuracy: float | None = None
+    broken: tuple[str, ...] = ()
+    notes: Mapping[str, str] = default(default_factory=dict[str, str])
