@@ -52,9 +52,12 @@ def test_every_operation_is_a_layer() -> None:
 
 
 def test_lines_of_call_and_constructor() -> None:
-    conv = trace(Small, (3, 32, 32)).layers[1]
+    found = trace(Small, (3, 32, 32))
+    conv = found.layers[1]
     assert conv.defined is not None
     assert conv.defined.endswith(line_of("self.conv = nn.Conv2d(3, 8, 3, stride=2"))
+    assert found.defined["conv"] == conv.defined
+    assert found.defined.keys() == found.modules.keys() - {""}
     assert conv.source is not None
     assert conv.source.endswith(line_of("x = torch.relu(self.norm(self.conv(x)))"))
 

@@ -43,7 +43,8 @@ class Trace:
     field is not understood; they are never counted as zero in silence.
     ``unused``: parameters the forward never touched, by name.  ``frozen``: parameters that training
     would leave as they are (``requires_grad`` is False), by name.
-    ``modules``: the class of every module, by path, where the tracer noted it.
+    ``modules``: the class of every module, by path, where the tracer noted it; ``defined``: the
+    ``file:line`` that made it, where that was seen.
 
     >>> import striate
     >>> trace = striate.trace(striate.build(striate.zoo("resnet20")), (3, 32, 32), name="resnet20")
@@ -78,6 +79,7 @@ class Trace:
     unused: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     modules: Mapping[str, str] = default(default_factory=dict[str, str])
+    defined: Mapping[str, str] = default(default_factory=dict[str, str])
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

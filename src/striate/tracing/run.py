@@ -54,7 +54,7 @@ def trace(
     heard = listen(built, size, makers, train=train, batch=batch)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
-    return _told(heard, built, label, size)
+    return _told(heard, built, makers, label, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,9 @@ def listen(
     return Hearing(recorder=recorder, outputs=outputs, failure=failure, stood_in=tuple(stood_in))
 
 
-def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
+def _told(
+    heard: Hearing, module: nn.Module, makers: dict[int, str], label: str, image: Size
+) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
     parameters = [part for part in heard.stood_in if part.elements]
@@ -134,6 +136,9 @@ def _told(heard: Hearing, module: nn.Module, label: str, image: Size) -> Trace:
         unknown=tuple(ledger.unknown),
         failure=heard.failure,
         modules={path: type(part).__name__ for path, part in modules_of(module)},
+        defined={
+            path: makers[id(part)] for path, part in modules_of(module) if id(part) in makers
+        },
         unused=() if heard.failure is not None else tuple(unused),
         frozen=tuple(frozen),
     )
