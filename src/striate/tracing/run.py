@@ -6,7 +6,7 @@ import gc
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -14,10 +14,12 @@ from torch import nn
 
 from striate.errors import TraceError
 from striate.records import Failure, Totals, Trace
+from striate.tracing.beginnings import Beginnings, constants
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
 from striate.tracing.ledger import Ledger
-from striate.tracing.places import Stack, modules_of
+from striate.tracing.learning import ends_in, hearing_no_grad
+from striate.tracing.places import Stack, aliases_of, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
 
@@ -49,22 +51,53 @@ def trace(
     cannot take at all.
     """
     size = _checked(image, batch)
-    built, makers = made(module)
+    begun = Beginnings()
+    built, makers = made(module, begun)
     label = name or type(built).__name__
     heard = listen(built, size, makers, train=train, batch=batch)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
-    return _told(heard, built, makers, label, size)
+    told = _told(heard, built, makers, label, size)
+    return replace(
+        told,
+        parameters={part.name: part.elements for part in heard.parameters},
+        constants=constants(((part.name, part.original) for part in heard.parameters), begun),
+        unlearned=heard.unlearned,
+        idle=_idle(told, built, size, makers, train=train),
+        aliases=aliases_of(built),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hearing:
-    """One forward as it was heard.  ``outputs``: what each tensor it returned sees."""
+    """One forward as it was heard.  ``outputs``: what each tensor it returned sees.
+
+    ``reached``: ids of the parameters that a gradient from the outputs would reach; None where no
+    output carries one.
+    """
 
     recorder: Recorder
     outputs: tuple[Reach | None, ...]
     failure: Failure | None
     stood_in: tuple[StoodIn, ...]
+    reached: set[int] | None = None
+
+    @property
+    def parameters(self) -> list[StoodIn]:
+        """What stands for a parameter, not for a buffer."""
+        return [part for part in self.stood_in if part.elements]
+
+    @property
+    def unlearned(self) -> tuple[str, ...]:
+        """Parameters that the forward used, and that would train if a gradient came to them."""
+        if self.failure is not None or self.reached is None:
+            return ()
+        used = self.recorder.ledger.used - self.reached
+        return tuple(
+            part.name
+            for part in self.parameters
+            if part.original.requires_grad and id(part.original) in used
+        )
 
 
 def listen(
@@ -85,6 +118,7 @@ def listen(
     stack = Stack(module)
     recorder = Recorder(Ledger(stack, makers, inspect.currentframe()))
     outputs: tuple[Reach | None, ...] = ()
+    reached: set[int] | None = None
     failure: Failure | None = None
     again = False
     with _switches(module), on_meta(module, train=train) as stood_in:
@@ -95,9 +129,10 @@ def listen(
             pixels = torch.empty(batch, *image, device="meta", dtype=_dtype(module))
             recorder.watch_image(pixels)
             try:
-                with recorder:
+                with recorder, hearing_no_grad(recorder.learning):
                     result = module(pixels)
                 outputs = tuple(recorder.values.reaches_in(result))
+                reached = recorder.learning.reached(ends_in(result, recorder.values))
                 del result
             except Exception as error:  # the user's forward, which may raise anything
                 if recorder.mistake is not None:
@@ -107,7 +142,13 @@ def listen(
             del pixels
     if again:
         return listen(module, image, makers, train=train, batch=batch, inference=False)
-    return Hearing(recorder=recorder, outputs=outputs, failure=failure, stood_in=tuple(stood_in))
+    return Hearing(
+        recorder=recorder,
+        outputs=outputs,
+        failure=failure,
+        stood_in=tuple(stood_in),
+        reached=reached,
+    )
 
 
 def _told(
@@ -115,7 +156,7 @@ def _told(
 ) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
-    parameters = [part for part in heard.stood_in if part.elements]
+    parameters = heard.parameters
     layers = ledger.finished()
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
     gradients = sum(_bytes(part.original) for part in parameters if part.original.requires_grad)
@@ -136,11 +177,25 @@ def _told(
         unknown=tuple(ledger.unknown),
         failure=heard.failure,
         modules={path: type(part).__name__ for path, part in modules_of(module)},
-        defined={
-            path: makers[id(part)] for path, part in modules_of(module) if id(part) in makers
-        },
+        defined={path: makers[id(part)] for path, part in modules_of(module) if id(part) in makers},
         unused=() if heard.failure is not None else tuple(unused),
         frozen=tuple(frozen),
+    )
+
+
+def _idle(
+    told: Trace, module: nn.Module, image: Size, makers: dict[int, str], *, train: bool
+) -> tuple[str, ...]:
+    """Which unused parameters a forward in training mode does not touch either (auxiliary heads
+    are used in training alone).  Empty where that forward fails."""
+    if train or not told.unused:
+        return told.unused
+    again = listen(module, image, makers, train=True, batch=2)
+    used = again.recorder.ledger.used
+    return tuple(
+        part.name
+        for part in again.parameters
+        if again.failure is None and id(part.original) not in used
     )
 
 
