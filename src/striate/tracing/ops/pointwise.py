@@ -12,12 +12,11 @@ from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 
 @op(
-    "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
     "prelu", "hardswish", "rrelu", "rrelu_with_noise", "celu", "selu", "relu6",
     "masked_fill", "copy", "copy_", "fill", "fill_", "where", "lerp", "clamp", "log_sigmoid",
     "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "zero_",
-    "masked_fill_", "hardswish_", "rrelu_", "relu6_", "dropout_", "feature_dropout_", "celu_",
-    "selu_", "alpha_dropout_", "clone", "square", "square_", "log_sigmoid_forward",
+    "masked_fill_", "hardswish_", "rrelu_", "relu6_", "celu_", "selu_",
+    "clone", "square", "square_", "log_sigmoid_forward",
     "_weight_norm", "_weight_norm_interface",
 )  # fmt: skip
 def pointwise(call: Call) -> Effect:
@@ -34,6 +33,13 @@ def pointwise(call: Call) -> Effect:
         return Effect(seen[0])
     together, gate = meet(seen, tuple(first.shape))
     return Effect(together, gate=gate)
+
+
+@op("dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+    "dropout_", "feature_dropout_", "alpha_dropout_")  # fmt: skip
+def dropout(call: Call) -> Effect:
+    """(input, p, train)."""
+    return pointwise(call)._replace(attrs={"p": float(call.get(1, "p", 0.5))})
 
 
 @op("hardtanh", "hardtanh_")
