@@ -9,7 +9,7 @@ documentation.  May import: ``striate.records`` and ``striate.errors``; never to
 """
 
 from striate.checking.docs import explain, index_page, rule_page
-from striate.checking.engine import check, rules
+from striate.checking.engine import check, codes_of, rules
 from striate.checking.rule import Given, Rule, Spot
 
-__all__ = ["Given", "Rule", "Spot", "check", "explain", "index_page", "rule_page", "rules"]
+__all__ = ["Given", "Rule", "Spot", "check", "codes_of", "explain", "index_page", "rule_page", "rules"]

@@ -42,9 +42,9 @@ def check(
     besides the trace; a rule that asks for something else is left out.  Raises InputError for an
     entry that names no rule.
     """
-    wanted = _matching(select or ("all",), "select")
+    wanted = codes_of(select or ("all",), "select")
     wanted -= {rule.code for rule in rules() if rule.opt_in and not _asked_for(rule, select)}
-    wanted -= _matching(ignore, "ignore")
+    wanted -= codes_of(ignore, "ignore")
     running = [rule for rule in rules() if not rule.opt_in or rule.code in wanted]
     found = {rule.code: rule.findings(trace, given) for rule in running}
     place = _places(trace)
@@ -65,7 +65,11 @@ def rule_named(name: str) -> Rule:
     raise InputError(f"unknown rule {name!r}; {_choices(name)}")
 
 
-def _matching(entries: Sequence[str], option: str) -> set[str]:
+def codes_of(entries: Sequence[str], option: str) -> set[str]:
+    """The codes that ``entries`` name, as ``check`` reads them.
+
+    InputError, which begins with ``option``, for an entry that names no rule.
+    """
     codes: set[str] = set()
     for entry in entries:
         found = set(_answering(entry))
