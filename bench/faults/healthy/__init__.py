@@ -1,0 +1,1 @@
+"""Healthy networks, written as people write theirs; each file has ``network()`` and ``IMAGE``."""
