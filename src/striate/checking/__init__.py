@@ -12,4 +12,14 @@ from striate.checking.docs import explain, index_page, rule_page
 from striate.checking.engine import check, codes_of, rules
 from striate.checking.rule import Given, Rule, Spot
 
-__all__ = ["Given", "Rule", "Spot", "check", "codes_of", "explain", "index_page", "rule_page", "rules"]
+__all__ = [
+    "Given",
+    "Rule",
+    "Spot",
+    "check",
+    "codes_of",
+    "explain",
+    "index_page",
+    "rule_page",
+    "rules",
+]

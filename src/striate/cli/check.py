@@ -10,15 +10,14 @@ from rich.markdown import Markdown
 from rich.markup import escape
 
 from striate.checking import explain, rules
+from striate.cli.check_text import RANK, show_findings, summary
 from striate.cli.completing import complete_target
-from striate.cli.console import READABLE, Talk, count, talk
+from striate.cli.console import READABLE, Talk, complain, talk
 from striate.cli.layers import unknown
 from striate.cli.options import Image, Json, Quiet
 from striate.errors import InputError
-from striate.records import Finding, Price
-
-_RANK = {"info": 0, "warning": 1, "error": 2}
-_STYLE = {"info": "cyan", "warning": "yellow", "error": "bold red"}
+from striate.flow.check import Checked
+from striate.records import Finding
 
 
 def command(
@@ -73,55 +72,40 @@ def command(
         return
     if not targets:
         raise InputError("no TARGET; name one, for example striate check resnet18")
-    from striate.flow.check import check_targets
+    from striate.flow.check import Asked, check_targets
 
     documents: list[dict[str, object]] = []
-    worst = -1
-    for target, traced, findings in check_targets(
-        targets, image=image, select=select or (), ignore=ignore or ()
-    ):
-        documents.append({"target": target, "findings": [f.as_json() for f in findings]})
-        worst = max([worst, *(_RANK[finding.severity] for finding in findings)])
-        out.tell(f"[key]{escape(target)}[/] [dim]{'×'.join(map(str, traced.image))}[/]", hang=2)
-        show_findings(out, findings)
-        for line in unknown(traced):
+    found: list[Finding] = []
+    broken = False
+    asked = Asked(image=image, select=tuple(select or ()), ignore=tuple(ignore or ()))
+    for checked in check_targets(targets, asked):
+        documents.append(_document(checked))
+        if checked.error is not None:
+            broken = True
+            complain("error", checked.error)
+            continue
+        found += checked.findings
+        size = "×".join(map(str, checked.image))
+        out.tell(f"[key]{escape(checked.target)}[/] [dim]{size}[/]", hang=2)
+        show_findings(out, checked.findings)
+        for line in unknown(checked.unknown):
             out.tell(line, indent=2, hang=2)
+    if found or len(documents) > 1:
+        out.tell(summary(found, len(documents)), hang=2)
     out.document({"striate": 1, "targets": documents})
-    if worst >= _RANK[fail_on]:
+    if broken:
+        raise typer.Exit(2)
+    if any(RANK[finding.severity] >= RANK[fail_on] for finding in found):
         raise typer.Exit(1)
 
 
-def show_findings(out: Talk, findings: list[Finding]) -> None:
-    """Findings for people: where, what, its price and its mend."""
-    if not findings:
-        out.tell("[good]no findings[/]", indent=2)
-    for finding in findings:
-        style = _STYLE[finding.severity]
-        where = escape(finding.path or "(the network)")
-        out.tell(
-            f"[{style}]{finding.severity} {finding.code}[/] [key]{where}[/] {finding.name}",
-            indent=2,
-            hang=4,
-        )
-        out.tell(escape(finding.message), indent=6)
-        if finding.price != Price():
-            out.tell(f"[dim]price:[/] {price_text(finding.price)}", indent=6, hang=2)
-        if finding.fix:
-            out.tell(f"[good]mend:[/] {escape(finding.fix)}", indent=6, hang=2)
-        if finding.source:
-            out.tell(f"[dim]{escape(finding.source)}[/]", indent=6)
-
-
-def price_text(price: Price) -> str:
-    """What a finding costs, in words: ``2.36M parameters, 37.7M MACs``."""
-    parts = [
-        f"{count(value)} {unit}"
-        for value, unit in (
-            (price.params, "parameters"), (price.macs, "MACs"), (price.bytes, "bytes"),
-        )
-        if value
-    ]  # fmt: skip
-    return ", ".join(parts)
+def _document(checked: Checked) -> dict[str, object]:
+    return {
+        "target": checked.target,
+        "image": list(checked.image),
+        "findings": [finding.as_json() for finding in checked.findings],
+        "error": checked.error,
+    }
 
 
 def _explain(out: Talk, code: str) -> None:

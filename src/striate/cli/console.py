@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
@@ -18,8 +19,8 @@ from rich.theme import Theme
 from striate.records.wording import count, size
 
 __all__ = [
-    "READABLE", "ReaderGone", "Talk", "count", "duration", "error_console", "plain_table",
-    "show_paragraph", "size", "talk",
+    "READABLE", "ReaderGone", "Talk", "complain", "count", "duration", "error_console",
+    "plain_table", "show_paragraph", "size", "talk",
 ]  # fmt: skip
 
 _THEME = Theme({"key": "bold", "dim": "dim", "good": "green", "bad": "bold red", "mark": "cyan"})
@@ -115,6 +116,11 @@ def talk(*, as_json: bool, quiet: bool = False) -> Talk:
     if as_json:
         sys.stdout = sys.stderr
     return Talk(programs=programs, people=people, progress=progress, as_json=as_json, quiet=quiet)
+
+
+def complain(word: str, message: str) -> None:
+    """One line on stderr: what went wrong, or what should be known."""
+    error_console().print(f"[bad]{word}:[/] {escape(' '.join(message.split()))}")
 
 
 def error_console() -> Console:

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from striate.cli.check import show_findings
+from striate.cli.check_text import show_findings
 from striate.cli.console import Talk, duration, plain_table, show_paragraph
 from striate.cli.layers import layer_table, totals_lines, unknown
 from striate.cli.pictures import can_show, row_of_images
@@ -107,7 +107,7 @@ class Display:
         if event.why:
             talk.tell(escape(event.why), indent=2)
         talk.say(layer_table(event.trace, width=talk.columns))
-        for line in (*totals_lines(event.trace), *unknown(event.trace)):
+        for line in (*totals_lines(event.trace), *unknown(event.trace.unknown)):
             talk.tell(line, hang=2)
         talk.say()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.markup import escape
 from rich.text import Text
@@ -56,8 +56,8 @@ def totals_lines(trace: Trace, *, every: bool = False) -> Iterator[str]:
         yield f"[dim]{hidden:,} of the parameters are in norms and such, which are not listed[/]"
 
 
-def unknown(trace: Trace) -> Iterator[str]:
+def unknown(operations: Sequence[str]) -> Iterator[str]:
     """A line about operations that are not understood, if there are any."""
-    if trace.unknown:
-        names = escape(", ".join(trace.unknown))
+    if operations:
+        names = escape(", ".join(operations))
         yield f"[bad]not understood:[/] {names}; their cost is not counted"

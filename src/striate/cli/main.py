@@ -12,12 +12,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from typer.exceptions import TyperException
 
 from striate._version import __version__
 from striate.cli import check, conv, fit, trace, zoo
-from striate.cli.console import ReaderGone, error_console
+from striate.cli.console import ReaderGone, complain
 from striate.errors import Interrupted, StriateError
 
 app = typer.Typer(
@@ -82,7 +81,7 @@ def outcome(arguments: list[str] | None = None) -> int:
     except (StriateError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         if message:
-            _complain("interrupted" if isinstance(error, Interrupted) else "error", message)
+            complain("interrupted" if isinstance(error, Interrupted) else "error", message)
         return error.exit_code
     except ReaderGone:
         # The reader has gone (``striate trace … | head``): not an error of ours.
@@ -91,16 +90,12 @@ def outcome(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        _complain(
+        complain(
             "error", f"{error.filename or 'output'}: {error.strerror}; free space or use --out"
         )
         return 2
     finally:
         sys.stdout = stdout  # ``talk`` puts stderr there for the length of a command with --json
     if code == Interrupted.exit_code:
-        _complain("interrupted", "stopped before it was done; no file is left half-written")
+        complain("interrupted", "stopped before it was done; no file is left half-written")
     return code
-
-
-def _complain(word: str, message: str) -> None:
-    error_console().print(f"[bad]{word}:[/] {escape(' '.join(message.split()))}")

@@ -166,7 +166,7 @@ def _trace(
         for line in (*totals_lines(traced, every=view.every), *notes(shown)):
             out.tell(line, hang=2)
     if kind in ("table", "json", "html"):
-        for line in unknown(traced):
+        for line in unknown(traced.unknown):
             out.tell(line, hang=2)
     if traced.failure is not None:
         raise TraceError(f"{target}: {stopped(traced.failure)}")
