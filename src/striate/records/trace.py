@@ -44,7 +44,13 @@ class Trace:
     ``unused``: parameters the forward never touched, by name.  ``frozen``: parameters that training
     would leave as they are (``requires_grad`` is False), by name.
     ``modules``: the class of every module, by path, where the tracer noted it; ``defined``: the
-    ``file:line`` that made it, where that was seen.
+    ``file:line`` that made it, where that was seen; ``aliases``: the further names of each module
+    that is held under several, by its first.
+    ``parameters``: how many elements each has, by name.  ``constants``: the number with which those
+    begin that are one number everywhere, where that was seen.  ``idle``: those of ``unused`` that
+    a forward in training mode does not touch either.  ``unlearned``: those that the forward uses
+    and training would change, but to which no gradient comes from the output (behind ``detach`` or
+    ``torch.no_grad``).
 
     >>> import striate
     >>> trace = striate.trace(striate.build(striate.zoo("resnet20")), (3, 32, 32), name="resnet20")
@@ -80,6 +86,11 @@ class Trace:
     frozen: tuple[str, ...] = ()
     modules: Mapping[str, str] = default(default_factory=dict[str, str])
     defined: Mapping[str, str] = default(default_factory=dict[str, str])
+    aliases: Mapping[str, tuple[str, ...]] = default(default_factory=dict[str, tuple[str, ...]])
+    parameters: Mapping[str, int] = default(default_factory=dict[str, int])
+    constants: Mapping[str, float] = default(default_factory=dict[str, float])
+    idle: tuple[str, ...] = ()
+    unlearned: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

@@ -100,21 +100,37 @@ def modules_of(root: nn.Module) -> list[tuple[str, nn.Module]]:
     return list(cast("Iterable[tuple[str, nn.Module]]", root.named_modules()))
 
 
+def aliases_of(root: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The further names of each module that is held under several, by its first."""
+    names: dict[int, list[str]] = {}
+    every = cast("Iterable[tuple[str, nn.Module]]", root.named_modules(remove_duplicate=False))
+    for path, module in every:
+        names.setdefault(id(module), []).append(path)
+    return {first: tuple(more) for first, *more in names.values() if more}
+
+
 class Stack:
     """The modules whose calls are open, outermost first, with their paths."""
 
     def __init__(self, root: nn.Module) -> None:
         self.root = root
         self.open: list[tuple[nn.Module, str]] = []
-        self._failed: tuple[BaseException, str] | None = None
+        self._failed: tuple[BaseException, list[tuple[nn.Module, str]]] | None = None
 
     @property
     def top(self) -> tuple[nn.Module, str]:
         return self.open[-1] if self.open else (self.root, "")
 
     def where(self, error: BaseException) -> str:
-        """The innermost module whose call this error ended."""
-        return self._failed[1] if self._failed is not None and self._failed[0] is error else ""
+        """The path of the innermost module whose call this error ended."""
+        calls = self.ended_by(error)
+        return calls[0][1] if calls else ""
+
+    def ended_by(self, error: BaseException) -> list[tuple[nn.Module, str]]:
+        """The modules whose calls this error ended, innermost first."""
+        if self._failed is None or self._failed[0] is not error:
+            return []
+        return self._failed[1]
 
     def attach(self) -> None:
         """From now on each module's forward is noted here; whoever calls this takes it off again.
@@ -134,7 +150,8 @@ class Stack:
                 return forward(*args, **kwargs)
             except BaseException as error:
                 if self._failed is None or self._failed[0] is not error:
-                    self._failed = (error, path)
+                    self._failed = (error, [])
+                self._failed[1].append(here)
                 raise
             finally:
                 stack.pop()

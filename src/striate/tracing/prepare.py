@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,16 +13,20 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from striate.errors import TraceError
+from striate.tracing.beginnings import Beginnings
 from striate.tracing.places import modules_of, noting_makers
 
 Factory = Callable[[], nn.Module]
 
 
-def made(target: nn.Module | Factory | object) -> tuple[nn.Module, dict[int, str]]:
+def made(
+    target: nn.Module | Factory | object, begun: Beginnings | None = None
+) -> tuple[nn.Module, dict[int, str]]:
     """The module, and for each of its modules the line that made it where that was seen.
 
-    A factory is called under the meta device, so that no weight is allocated; one that cannot be
-    is called as it is.  The random state is left as it was.
+    ``begun`` listens to what the constructors write into parameters.  A factory is called under
+    the meta device, so that no weight is allocated; one that cannot be is called as it is.  The
+    random state is left as it was.
     """
     if isinstance(target, nn.Module):
         return target, {}
@@ -34,7 +38,7 @@ def made(target: nn.Module | Factory | object) -> tuple[nn.Module, dict[int, str
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=cuda), noting_makers(inspect.currentframe()) as makers:
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), begun or nullcontext():
                 module: object = target()
         except Exception:  # noqa: BLE001  # the user's code, which may need real numbers
             makers.clear()
@@ -80,11 +84,8 @@ def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
     found: dict[int, StoodIn] = {}
 
     def stand_in(name: str, tensor: torch.Tensor, elements: int) -> torch.Tensor:
-        if is_lazy(tensor):
-            raise TraceError(
-                "a lazy module has no shapes before its first forward; run the module once on "
-                "real numbers, or write the channels out"
-            )
+        if is_lazy(tensor):  # behind the place where the forward fails
+            return tensor
         known = found.get(id(tensor))
         if known is None:
             known = found[id(tensor)] = StoodIn(name, tensor, elements)

@@ -16,6 +16,7 @@ from striate.tracing.fields.joins import anywhere
 from striate.tracing.fields.reach import Rank, Reach, of_image
 from striate.tracing.fields.unions import union
 from striate.tracing.heard import Heard
+from striate.tracing.learning import Learning
 from striate.tracing.ledger import Ledger
 from striate.tracing.memory import saved_by
 from striate.tracing.ops import (
@@ -100,6 +101,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.ledger = ledger
         self.values = Values()
+        self.learning = Learning()
         self.failed: tuple[BaseException, Heard] | None = None
         self.mistake: BaseException | None = None
         self._inside: Inside | None = None
@@ -232,6 +234,7 @@ class Recorder(TorchDispatchMode):
         ledger.write(
             name, inputs, first, effect, owners, shared=shared, written=written, saved=saved
         )
+        self.learning.note(len(ledger.layers) - 1, done.sources)
         if effect.gate:
             ledger.note_gate(inputs)
 
@@ -255,7 +258,7 @@ class Recorder(TorchDispatchMode):
     def _hold(self, done: Done, effect: Effect, layer: int, owners: Any) -> None:
         """Say of each output what it is."""
         kind = done.entry.kind
-        grad = kind != "make" and done.entry.name != "detach"
+        grad = kind != "make" and done.entry.name != "detach" and not self.learning.quiet
         grad = grad and any(source.grad for source in done.sources)
         owners = tuple(owners)
         reach = effect.reach

@@ -1,0 +1,91 @@
+"""Which parameters a gradient that comes in at the outputs would reach."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from typing import Any, cast
+
+import torch
+
+from striate.tracing.values import Value, Values
+
+
+class Learning:
+    """The edges of a forward along which a gradient would flow back.
+
+    ``quiet``: how many ``torch.no_grad`` blocks are open, in which none would.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = 0
+        self._edges: dict[int, tuple[set[int], set[int]]] = {}
+
+    def note(self, layer: int, sources: Iterable[Value]) -> None:
+        """Layer ``layer`` took these; a gradient for it flows on to those that carry one."""
+        if self.quiet:
+            return
+        layers, owners = self._edges.setdefault(layer, (set(), set()))
+        for source in sources:
+            if source.grad:
+                owners.update(source.owners)
+                if source.layer >= 0:
+                    layers.add(source.layer)
+
+    def reached(self, ends: Iterable[Value]) -> set[int] | None:
+        """Ids of the parameters that gradients from ``ends`` reach; None if none starts there."""
+        found: set[int] = set()
+        waiting: list[int] = []
+        for end in ends:
+            if end.grad:
+                found.update(end.owners)
+                waiting.append(end.layer)
+        if not waiting:
+            return None
+        seen: set[int] = set()
+        while waiting:
+            layer = waiting.pop()
+            if layer not in seen:
+                seen.add(layer)
+                layers, owners = self._edges.get(layer, (set(), set()))
+                found |= owners
+                waiting.extend(layers)
+        return found
+
+
+@contextmanager
+def hearing_no_grad(learning: Learning) -> Generator[None]:
+    """While open, ``torch.no_grad`` blocks are counted.
+
+    The forward runs without gradients anyway, so that nothing else would tell.
+    """
+    enter, leave = torch.no_grad.__enter__, torch.no_grad.__exit__
+
+    def entered(self: torch.no_grad) -> None:
+        learning.quiet += 1
+        enter(self)
+
+    def left(self: torch.no_grad, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        learning.quiet -= 1
+        leave(self, exc_type, exc_value, traceback)
+
+    torch.no_grad.__enter__, torch.no_grad.__exit__ = entered, left
+    try:
+        yield
+    finally:
+        torch.no_grad.__enter__, torch.no_grad.__exit__ = enter, leave
+
+
+def ends_in(result: object, values: Values) -> list[Value]:
+    """What is known of each tensor in what a forward returned, containers opened in order."""
+    if isinstance(result, torch.Tensor):
+        return [values.of(result)]
+    items: Iterable[object] = ()
+    if isinstance(result, Mapping):
+        items = cast("Mapping[Any, object]", result).values()
+    elif isinstance(result, (list, tuple)):
+        items = cast("list[object]", result)
+    elif is_dataclass(result):
+        items = vars(result).values()
+    return [value for item in items for value in ends_in(item, values)]
