@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from striate.errors import TraceError
 from striate.tracing import trace
@@ -129,8 +132,55 @@ def _tensors() -> int:
     return sum(type(o) in (Tensor, nn.Parameter) for o in gc.get_objects())
 
 
-def test_a_lazy_module_is_refused_and_left_lazy() -> None:
-    net = nn.Sequential(nn.LazyConv2d(4, 3))
-    with pytest.raises(TraceError, match="lazy module has no shapes"):
-        trace(net, (3, 8, 8))
+def test_a_lazy_module_is_traced_and_left_lazy() -> None:
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.Conv2d(4, 4, 1), nn.Flatten(), nn.LazyLinear(2))
+    weight, outside = net[1].weight, process()
+    found = trace(net, (3, 8, 8))
+    assert found.complete, found.failure
+    assert found.totals.params == 4 * 3 * 9 + 4 + 4 * 4 + 4 + 2 * 144 + 2
     assert isinstance(net[0], nn.LazyConv2d)
+    assert is_lazy(net[0].weight)
+    assert isinstance(net[3], nn.LazyLinear)
+    assert net[1].weight is weight
+    assert not weight.is_meta
+    assert process() == outside
+
+
+def test_a_lazy_module_that_fails_says_where() -> None:
+    def net() -> nn.Module:
+        return nn.Sequential(nn.LazyConv2d(4, 3), nn.Conv2d(5, 4, 1), nn.LazyConv2d(4, 3))
+
+    found = trace(net, (3, 8, 8))
+    assert found.failure is not None
+    assert found.failure.path == "1"
+    assert found.failure.message == "takes 5 channels, and its input (1, 4, 6, 6) has 4"
+    assert found.failure.source is not None
+    assert found.failure.source.endswith(f"test_leaks.py:{net.__code__.co_firstlineno + 1}")
+
+
+def test_a_lazy_module_that_cannot_be_copied() -> None:
+    class Locked(nn.LazyConv2d):
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise TypeError("no copies")
+
+    with pytest.raises(
+        TraceError, match=r"Locked is lazy and cannot be copied.*write its channels"
+    ):
+        trace(Locked(4, 3), (3, 8, 8))
+
+
+_TWICE = """
+from striate.arch import zoo
+from striate.building import build
+from striate.tracing import trace
+net = build(zoo("resnet18"), device="meta")
+print(*(trace(net, (3, 64, 64)).totals.infer_bytes for _ in range(2)))
+"""
+
+
+def test_the_first_trace_of_a_process_is_like_the_second() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TWICE], check=True, capture_output=True, text=True
+    )
+    first, second = done.stdout.split()
+    assert first == second

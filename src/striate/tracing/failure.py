@@ -40,7 +40,9 @@ def one_line(error: BaseException) -> str:
 
 def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
     """The record of a failure: the operation that was being done, or else the last one done."""
-    source, path = failing_line(error), stack.where(error)
+    calls = stack.ended_by(error)
+    path = calls[0][1] if calls else ""
+    source = failing_line(error) or recorder.ledger.made_at(module for module, _ in calls)
     if recorder.failed is None or recorder.failed[0] is not error:
         last = recorder.ledger.layers[-1]
         reads = "meta" in str(error) and ("numpy" in str(error) or "no data" in str(error))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import FrameType
 
 import torch
+from torch import nn
 
 from striate.records.layer import Field, Layer
 from striate.tracing.fields.reach import Reach
@@ -74,6 +76,11 @@ class Ledger:
                 attrs=effect.attrs or {},
             )
         )
+
+    def made_at(self, modules: Iterable[nn.Module]) -> str | None:
+        """The line that made the first of these modules of which that is known."""
+        known = (self._makers.get(id(module)) for module in modules)
+        return next((line for line in known if line is not None), None)
 
     def _field(self, reach: Reach | None, index: int) -> Field | None:
         if reach is None:

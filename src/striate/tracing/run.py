@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,8 +18,9 @@ from striate.records import Failure, Totals, Trace
 from striate.tracing.beginnings import Beginnings, constants
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
-from striate.tracing.ledger import Ledger
+from striate.tracing.lazy import settled
 from striate.tracing.learning import ends_in, hearing_no_grad
+from striate.tracing.ledger import Ledger
 from striate.tracing.places import Stack, aliases_of, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
@@ -54,6 +56,7 @@ def trace(
     begun = Beginnings()
     built, makers = made(module, begun)
     label = name or type(built).__name__
+    built, makers = settled(built, makers, _pixels(built, size, batch))
     heard = listen(built, size, makers, train=train, batch=batch)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
@@ -126,7 +129,7 @@ def listen(
             recorder.watch_parameter(part)
         stack.attach()
         with torch.inference_mode(inference), torch.set_grad_enabled(not inference):
-            pixels = torch.empty(batch, *image, device="meta", dtype=_dtype(module))
+            pixels = _pixels(module, image, batch)
             recorder.watch_image(pixels)
             try:
                 with recorder, hearing_no_grad(recorder.learning):
@@ -186,8 +189,10 @@ def _told(
 def _idle(
     told: Trace, module: nn.Module, image: Size, makers: dict[int, str], *, train: bool
 ) -> tuple[str, ...]:
-    """Which unused parameters a forward in training mode does not touch either (auxiliary heads
-    are used in training alone).  Empty where that forward fails."""
+    """Which unused parameters a forward in training mode does not touch either.
+
+    Auxiliary heads are used in training alone.  Empty where that forward fails.
+    """
     if train or not told.unused:
         return told.unused
     again = listen(module, image, makers, train=True, batch=2)
@@ -248,10 +253,11 @@ def _refuse_input(failure: Failure, label: str, image: Size) -> None:
     raise TraceError(f"{where} cannot take the image {shown}: {failure.message}{mend}")
 
 
-def _dtype(module: nn.Module) -> torch.dtype:
-    """The type of the weights, which the image must share."""
+def _pixels(module: nn.Module, image: Size, batch: int) -> torch.Tensor:
+    """Images without numbers, of the type of the weights, which they must share."""
     first = next((p for p in module.parameters() if p.is_floating_point()), None)
-    return torch.float32 if first is None else first.dtype
+    dtype = torch.float32 if first is None else first.dtype
+    return torch.empty(batch, *image, device="meta", dtype=dtype)
 
 
 def _bytes(tensor: torch.Tensor) -> int:
@@ -261,6 +267,9 @@ def _bytes(tensor: torch.Tensor) -> int:
 @contextmanager
 def _switches(module: nn.Module) -> Generator[None]:
     """Global switches of torch as a trace needs them, then as they were."""
+    # PyTorch imports this in the middle of some first operation, and in doing so leaves a cycle
+    # of frames that keeps that operation's tensors alive, as if the network did.
+    importlib.import_module("torch._dynamo")
     compiled = any(type(part).__name__ == "OptimizedModule" for part in module.modules())
     eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
     fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
