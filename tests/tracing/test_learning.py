@@ -81,3 +81,35 @@ def test_a_part_written_is_not_the_whole() -> None:
 
 def test_further_names_of_a_module() -> None:
     assert trace(Corners, (3, 8, 8)).aliases == {"quiet": ("again",)}
+
+
+def test_parameters_that_no_module_holds() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 1)
+            self.rest = [nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1, bias=False)]
+            self.register_buffer("fixed", torch.ones(4, 1, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.rest[1](self.rest[0](self.first(x)))
+            return nn.functional.conv2d(x, self.get_buffer("fixed"), groups=4)
+
+    for made in (Listed, Listed()):
+        found = trace(made, (3, 8, 8))
+        assert [layer.strays for layer in found] == [0, 0, 4 * 4 * 9 + 4, 16, 0]
+        assert found.totals.params == 3 * 4 + 4
+
+
+def test_which_layers_are_returned() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = (nn.Conv2d(3, 2, 1) for _ in range(3))
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            self.b(x)
+            return {"a": self.a(x), "c": self.c(x)}
+
+    found = trace(Two(), (3, 4, 4))
+    assert [found.layers[index].path for index in found.returned] == ["a", "c"]

@@ -68,6 +68,8 @@ class Layer:
     the map it gates says so by ``field.gated``.
     ``shares``: names of the parameters it uses that a layer before it used already (tied weights, a
     module called twice); ``params`` does not count them again.
+    ``strays``: elements of parameters it uses that no module holds (those of modules in a Python
+    list), which are in no count and which no optimiser is given.
     ``module``: class name of the module at ``path``.
     ``attrs``: what the operation was called with (``kernel``, ``stride``, ``padding``,
     ``dilation`` as (h, w) pairs; ``groups``, ``bias``, ``in_channels``, ``out_channels`` …).
@@ -88,6 +90,7 @@ class Layer:
     field: Field | None = None
     gate: bool = False
     shares: tuple[str, ...] = ()
+    strays: int = 0
     module: str = ""
     dtype: str = "float32"
     attrs: Mapping[str, Any] = default(default_factory=dict[str, Any])

@@ -50,7 +50,7 @@ class Trace:
     begin that are one number everywhere, where that was seen.  ``idle``: those of ``unused`` that
     a forward in training mode does not touch either.  ``unlearned``: those that the forward uses
     and training would change, but to which no gradient comes from the output (behind ``detach`` or
-    ``torch.no_grad``).
+    ``torch.no_grad``).  ``returned``: indices of the layers whose outputs the forward returned.
 
     >>> import striate
     >>> trace = striate.trace(striate.build(striate.zoo("resnet20")), (3, 32, 32), name="resnet20")
@@ -91,6 +91,7 @@ class Trace:
     constants: Mapping[str, float] = default(default_factory=dict[str, float])
     idle: tuple[str, ...] = ()
     unlearned: tuple[str, ...] = ()
+    returned: tuple[int, ...] = ()
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

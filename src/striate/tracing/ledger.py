@@ -93,6 +93,11 @@ class Ledger:
             known = self._fields[id(reach)] = (reach, field_of(reach))
         return known[1]
 
+    def note_strays(self, elements: int) -> None:
+        """The layer just written used parameters, of so many elements, that no module holds."""
+        if elements:
+            self.layers[-1] = replace(self.layers[-1], strays=elements)
+
     def note_gate(self, sources: tuple[int, ...]) -> None:
         """The layer just written took one of ``sources`` as a squeeze gate."""
         for source in sources:

@@ -34,7 +34,7 @@ from striate.tracing.ops import (
 )
 from striate.tracing.prepare import StoodIn
 from striate.tracing.standins import StandIns
-from striate.tracing.values import Value, Values
+from striate.tracing.values import NOTHING, Value, Values
 
 Tensor = torch.Tensor
 
@@ -235,6 +235,7 @@ class Recorder(TorchDispatchMode):
             name, inputs, first, effect, owners, shared=shared, written=written, saved=saved
         )
         self.learning.note(len(ledger.layers) - 1, done.sources)
+        ledger.note_strays(_strays(done))
         if effect.gate:
             ledger.note_gate(inputs)
 
@@ -285,6 +286,15 @@ class Recorder(TorchDispatchMode):
             else:
                 total += self.values.keep(done.tensors[at] if what == "argument" else done.outs[at])
         return total
+
+
+def _strays(done: Done) -> int:
+    """Elements of the parameters it uses that the module does not know of."""
+    return sum(
+        tensor.numel()
+        for tensor, source in zip(done.tensors, done.sources, strict=True)
+        if source is NOTHING and isinstance(tensor, torch.nn.Parameter) and tensor.requires_grad
+    )
 
 
 def _look_up(func: Any) -> Entry:

@@ -66,6 +66,7 @@ def trace(
         parameters={part.name: part.elements for part in heard.parameters},
         constants=constants(((part.name, part.original) for part in heard.parameters), begun),
         unlearned=heard.unlearned,
+        returned=heard.returned,
         idle=_idle(told, built, size, makers, train=train),
         aliases=aliases_of(built),
     )
@@ -76,7 +77,7 @@ class Hearing:
     """One forward as it was heard.  ``outputs``: what each tensor it returned sees.
 
     ``reached``: ids of the parameters that a gradient from the outputs would reach; None where no
-    output carries one.
+    output carries one.  ``returned``: the layers whose outputs it returned.
     """
 
     recorder: Recorder
@@ -84,6 +85,7 @@ class Hearing:
     failure: Failure | None
     stood_in: tuple[StoodIn, ...]
     reached: set[int] | None = None
+    returned: tuple[int, ...] = ()
 
     @property
     def parameters(self) -> list[StoodIn]:
@@ -122,6 +124,7 @@ def listen(
     recorder = Recorder(Ledger(stack, makers, inspect.currentframe()))
     outputs: tuple[Reach | None, ...] = ()
     reached: set[int] | None = None
+    returned: tuple[int, ...] = ()
     failure: Failure | None = None
     again = False
     with _switches(module), on_meta(module, train=train) as stood_in:
@@ -135,7 +138,9 @@ def listen(
                 with recorder, hearing_no_grad(recorder.learning):
                     result = module(pixels)
                 outputs = tuple(recorder.values.reaches_in(result))
-                reached = recorder.learning.reached(ends_in(result, recorder.values))
+                ends = ends_in(result, recorder.values)
+                reached = recorder.learning.reached(ends)
+                returned = tuple(dict.fromkeys(end.layer for end in ends if end.layer >= 0))
                 del result
             except Exception as error:  # the user's forward, which may raise anything
                 if recorder.mistake is not None:
@@ -151,6 +156,7 @@ def listen(
         failure=failure,
         stood_in=tuple(stood_in),
         reached=reached,
+        returned=returned,
     )
 
 

@@ -66,5 +66,7 @@ class StandIns:
         if known is not None and known[0]() is value:
             return known[1]
         meta = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=_META)
+        if isinstance(value, torch.nn.Parameter):
+            meta = torch.nn.Parameter(meta, requires_grad=value.requires_grad)
         self._made[id(value)] = (weakref.ref(value), meta)
         return meta
