@@ -23,6 +23,9 @@ _KEYS = {
     "groups": "groups", "out_channels": "width", "out_features": "width",
 }  # fmt: skip
 _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(conv\d?|linear)")
+_IN_BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)(?:\.(.+))?")
+_CARRIES = re.compile(r"|conv\d?|linear")
+"""What a block cannot do without: itself, a convolution, its dense layer."""
 _POOL = re.compile(r"(?:stages\.(\d+)|stem)\.pool")
 
 Key = tuple[str | int, ...]
@@ -80,23 +83,22 @@ def _key(arch: Arch, path: str, argument: str) -> Key | None:
 def _without(arch: Arch, paths: Sequence[str]) -> Arch:
     """``arch`` without the pools at ``paths``, and without the blocks that hold the others."""
     data = to_dict(arch)
-    blocks: dict[int, set[int]] = {}
+    blocks: dict[int, dict[int, list[str]]] = {}
     for path in paths:
         if (pool := _POOL.fullmatch(path)) is not None:
             part = data["stages"][int(pool[1])] if pool[1] else data["stem"]
             part.pop("pool", None)
-        elif (block := _BLOCK.fullmatch(path)) is not None:
-            blocks.setdefault(int(block[1]), set()).add(int(block[2]))
+        elif (block := _IN_BLOCK.fullmatch(path)) is not None:
+            inside = blocks.setdefault(int(block[1]), {}).setdefault(int(block[2]), [])
+            inside.append(block[3] or "")
         else:
             raise ArchError(f"{path}: an architecture cannot do without it")
     for index, gone in blocks.items():
-        left = arch.stages[index].depth - len(gone)
-        if gone != set(range(left, arch.stages[index].depth)):
-            raise ArchError(
-                f"stages.{index}: a stage loses its last blocks first, not {sorted(gone)} of "
-                f"{arch.stages[index].depth}"
-            )
-        data["stages"][index]["depth"] = left
+        for number, inside in gone.items():
+            if not any(_CARRIES.fullmatch(name) for name in inside):
+                path = f"stages.{index}.blocks.{number}.{inside[0]}"
+                raise ArchError(f"{path}: an architecture cannot do without it")
+        data["stages"][index]["depth"] = _depth_without(arch, index, set(gone))
     while data["stages"] and data["stages"][-1]["depth"] == 0:
         data["stages"].pop()
     for index, row in enumerate(data["stages"]):
@@ -105,6 +107,17 @@ def _without(arch: Arch, paths: Sequence[str]) -> Arch:
     if not data["stages"]:
         raise ArchError(f"{arch.name}: no stage would be left")
     return from_dict(data, where=arch.name)
+
+
+def _depth_without(arch: Arch, index: int, gone: set[int]) -> int:
+    """How many blocks are left.  Those of a stage are alike but for what the first one changes."""
+    stage = arch.stages[index]
+    before = arch.stages[index - 1] if index else arch.stem
+    width = arch.image[0] if before is None else before.width
+    changes = stage.stride > 1 or stage.width != width or stage.block == "dense"
+    if 0 in gone and changes and len(gone) < stage.depth:
+        raise ArchError(f"stages.{index}.blocks.0: it changes the map, and the blocks behind stay")
+    return stage.depth - len(gone)
 
 
 def _changed(arch: Arch, keys: Mapping[Key, Any]) -> Arch:
