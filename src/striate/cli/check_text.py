@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.markup import escape
 
 from striate.cli.console import Talk, count
-from striate.flow.check_places import place_name
+from striate.flow.check_places import part_of, place_name
 from striate.records import Finding, Price
 
 RANK = {"info": 0, "warning": 1, "error": 2}
@@ -31,7 +31,7 @@ def folded(findings: Iterable[Finding]) -> list[list[Finding]]:
     """
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        place = finding.defined or (place_name(finding.path) or finding.path).partition(",")[0]
+        place = finding.defined or part_of(finding.path)
         groups.setdefault((finding.code, place), []).append(finding)
     return list(groups.values())
 

@@ -15,19 +15,36 @@ from striate.flow.targets import Target
 from striate.records import Finding
 
 
-def placed(findings: Sequence[Finding], target: Target) -> tuple[Finding, ...]:
-    """``findings`` of ``target``, each at a line that the user can change, or at none."""
+def placed(
+    findings: Sequence[Finding], target: Target, text: str | None = None
+) -> tuple[Finding, ...]:
+    """``findings`` of ``target``, each at a line that the user can change, or at none.
+
+    ``text``: of the TOML, where it is not that of the file.
+    """
     if target.arch is None:
         return tuple(findings)
     if not target.text.endswith(".toml"):
         return tuple(replace(finding, source=None, defined=None) for finding in findings)
     path = Path(target.text)
-    lines = part_lines(path.read_text(encoding="utf-8"))
+    lines = part_lines(path.read_text(encoding="utf-8") if text is None else text)
     return tuple(
         replace(finding, source=place, defined=place)
         for finding in findings
         for place in [f"{path}:{line_of(lines, finding.path)}"]
     )
+
+
+def part_of(path: str) -> str:
+    """The part of an architecture that a module belongs to, by its key; else the module itself.
+
+    >>> part_of("stages.2.blocks.0.conv1"), part_of("stem.pool"), part_of("layer1.0.conv1")
+    ('stages.2', 'stem', 'layer1.0.conv1')
+    """
+    words = path.split(".")
+    if place_name(path) is None:
+        return path
+    return ".".join(words[:2]) if words[0] == "stages" else words[0]
 
 
 def place_name(path: str) -> str | None:
