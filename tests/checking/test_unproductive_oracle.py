@@ -1,5 +1,5 @@
 """FL201 against the gradient: a layer is idle when every position of its input depends on every
-pixel, and on nothing less.
+pixel, and on nothing less; and against the network without the layers it names.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from striate.tracing import trace
 
 CONV = st.tuples(st.just("conv"), st.sampled_from([1, 2, 3, 5]), st.integers(1, 2))
 POOL = st.tuples(st.just("pool"), st.integers(2, 3), st.just(2))
+
+SEES_FIVE = [("conv", 5, 1), ("conv", 5, 1)]
+"""Behind these each position of a map of five pixels a side sees all of them."""
 
 
 def _net(plan: list[tuple[str, int, int]], side: int) -> nn.Sequential:
@@ -69,7 +72,46 @@ def test_idle_layers_are_those_the_gradient_names(
     said = [finding for finding in findings if finding.code == "FL201"]
     layers = said[0].measured["layers"] if said else []
     assume(not starved)
-    assert [name for name in layers if _map_before(net, name, side) > 1] == _idle(net, side)
+    idle = _idle(net, side)
+    assert [name for name in layers if _map_before(net, name, side) > 1] == _can_go(net, idle, side)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(plan=st.lists(CONV, min_size=2, max_size=6), side=st.integers(3, 5))
+def test_what_goes_saves_what_was_promised(plan: list[tuple[str, int, int]], side: int) -> None:
+    net = _net([*SEES_FIVE, *plan], side)
+    before = trace(net, (1, side, side))
+    said = [finding for finding in check(before) if finding.code == "FL201"]
+    assume(said)
+    for edit in said[0].edits:
+        assert edit.argument is None
+        net[int(edit.path)] = nn.Identity()
+    assert net(torch.zeros(1, 1, side, side)).shape == (1, 1)
+    after = trace(net, (1, side, side))
+    assert said[0].price.params == before.totals.params - after.totals.params
+    assert said[0].price.macs == before.totals.macs - after.totals.macs
+    assert "FL201" not in {finding.code for finding in check(after)}
+
+
+def _can_go(net: nn.Sequential, idle: list[str], side: int) -> list[str]:
+    """Of these, by running the network: those in a shortest row of convolutions, each idle or of a
+    single pixel, that hands on a map of the size it was given.
+    """
+    sizes = [_after(list(net.float())[:number], side) for number in range(len(net) + 1)]
+    gone: list[str] = []
+    for first in map(int, idle):
+        if str(first) in gone:
+            continue
+        for last in range(first, len(net)):
+            module = net[last]
+            if not isinstance(module, nn.Conv2d):
+                break
+            if str(last) not in idle and (module.kernel_size != (1, 1)):
+                break
+            if sizes[last + 1] == sizes[first]:
+                gone += [str(n) for n in range(first, last + 1) if str(n) in idle]
+                break
+    return gone
 
 
 def _map_before(net: nn.Sequential, name: str, side: int) -> int:

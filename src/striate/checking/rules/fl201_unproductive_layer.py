@@ -2,8 +2,9 @@
 
 ## What it finds
 
-Convolutions whose input already sees the whole image: at every position, along every path that
-leads there. There is nothing left around the kernel that it could bring in.
+Convolutions that could be taken away and whose input already sees the whole image: at every
+position, along every path that leads there. There is nothing left around the kernel that it could
+bring in, and it changes neither the number of channels nor the size of the map.
 
 ## Why it is bad
 
@@ -89,17 +90,23 @@ takes a field about image + (n − 1)·s wide. Skips keep the narrowest path nar
 networks stay productive far deeper than plain ones. Layers behind which the network still ends in
 a map (segmentation, generation) are left alone: there the place of a thing matters.
 
+Only what can be taken away is judged: the layers between two tensors of one shape, with nothing
+else going in or out between them. That is one convolution with its norm and activation, or a
+bottleneck that ends as wide as it began, or a block with its skip. A convolution that widens or
+strides stays: it has that to do.
+
 One finding is made for the network, at the first such layer; it lists all of them, and its price
-is their parameters and multiply-accumulates. Below 1 % of both it is not worth a word.
+is what goes with them, in parameters and multiply-accumulates. Below 1 % of both it is not worth
+a word.
 
 ## Limits
 
 Richter et al. draw the border where the field first exceeds the image, which is where the
 position in the middle sees all of it; the line here is stricter, and the two agree on a 1×1 map.
-The field says what a layer can see, not what it does with it: a layer behind the border may still
-mix or widen channels. 1×1 convolutions and dense layers never looked at neighbours and are not
-judged; nor are layers whose field is not known (attention before them, positions that depend on
-values).
+The field says what a layer can see, not what it does with it: a layer behind the border still
+mixes channels. `bench/unproductive.py` measures what is lost with such layers. 1×1 convolutions and
+dense layers never looked at neighbours and are not judged by themselves; nor are layers whose field
+is not known (attention before them, positions that depend on values).
 
 ## References
 
@@ -111,10 +118,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.graph import Graph, is_map, is_spatial_conv, map_size
+from striate.checking.graph import JOINS, POINTWISE, Graph, is_map, is_spatial_conv, map_size
+from striate.checking.regions import modules_of, region_of
 from striate.checking.rule import Spot
 from striate.checking.words import count, many, percent, pixels, sides
-from striate.records import Field, Layer, Price, Severity, Trace
+from striate.records import Edit, Field, Layer, Price, Severity, Trace
 
 CODE = "FL201"
 NAME = "unproductive-layer"
@@ -125,14 +133,15 @@ WORTH_A_WORD = 0.01
 
 
 def find(trace: Trace) -> Iterator[Spot]:
-    """The first layer behind the border, with the sum over all of them."""
+    """The first layer behind the border that can go, with the sum over all of them."""
     graph = Graph(trace)
-    idle = [layer for layer in trace if _is_idle(graph, layer)]
+    gone = _removable(graph)
+    idle = [layer for layer in gone if is_spatial_conv(layer)]
     if not idle:
         return
     first = idle[0]
-    params = sum(layer.params for layer in idle)
-    macs = sum(layer.macs or 0 for layer in idle)
+    params = sum(layer.params for layer in gone)
+    macs = sum(layer.macs or 0 for layer in gone)
     share = {
         "params": params / max(1, trace.totals.params),
         "macs": macs / max(1, trace.totals.macs),
@@ -141,31 +150,54 @@ def find(trace: Trace) -> Iterator[Spot]:
         return
     least = _input_field(graph, first).least
     enough = max(_productive_above(_input_field(graph, layer)) for layer in idle)
-    subject = (
-        "this convolution" if len(idle) == 1 else f"{many(len(idle), 'convolution')} from here on"
-    )
+    modules = modules_of(trace, {layer.index for layer in gone})
     yield Spot(
         at=first,
         message=(
             f"every position of the input already sees the whole {sides(trace.image[1:])} image "
-            f"(its narrowest field is {pixels(least)} px): {subject} can add no context, for "
-            f"{count(params)} parameters ({percent(share['params'])}) and {count(macs)} MACs "
-            f"({percent(share['macs'])})."
+            f"(its narrowest field is {pixels(least)} px): {_subject(len(idle))} can add no "
+            f"context, for {count(params)} parameters ({percent(share['params'])}) and "
+            f"{count(macs)} MACs ({percent(share['macs'])})."
         ),
         measured={
             "input_field_px": list(least),
             "image": list(trace.image[1:]),
             "layers": [layer.path for layer in idle],
+            "modules": modules,
             "params_share": share["params"],
             "macs_share": share["macs"],
             "productive_above_px": enough,
         },
         price=Price(params=params, macs=macs),
         fix=(
-            "end the network before this layer, or take an earlier stride or pool away, or add "
+            f"take {'it' if len(idle) == 1 else 'them'} away, or an earlier stride or pool, or add "
             f"skips, or use images of more than {enough} px."
         ),
+        edits=tuple(Edit(path=path, argument=None) for path in modules),
     )
+
+
+def _subject(layers: int) -> str:
+    if layers == 1:
+        return "this convolution, which changes neither width nor size,"
+    return f"{many(layers, 'convolution')} from here on, which change neither width nor size,"
+
+
+def _removable(graph: Graph) -> list[Layer]:
+    """All layers that can go, region by region, in order."""
+    idle = {layer.index for layer in graph.trace if _is_idle(graph, layer)}
+
+    def may_go(layer: Layer) -> bool:
+        if layer.op == "conv2d":
+            return layer.index in idle or not is_spatial_conv(layer)
+        return layer.op in POINTWISE | JOINS
+
+    found: dict[int, Layer] = {}
+    for index in sorted(idle):
+        region = None if index in found else region_of(graph, graph[index], may_go)
+        if region is not None:
+            found.update({layer.index: layer for layer in region.layers})
+    return [found[index] for index in sorted(found)]
 
 
 def _is_idle(graph: Graph, layer: Layer) -> bool:

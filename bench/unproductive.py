@@ -1,0 +1,322 @@
+"""Does a network lose by losing the layers that FL201 calls unproductive?
+
+    python bench/unproductive.py ../shared/data/cifar10 [--seeds N] [--epochs N] [--part N]
+
+Each network is trained as it is and as the rule mends it, on the same images, for as many epochs,
+from the same seeds: the two runs of a pair see the same images in the same order, augmented alike.
+Both go through ``striate fit`` as a user's would, up to the test images, which no choice has looked
+at.  One thread, at the lowest priority, with the numeric setting fixed.
+
+Every finished run is one line of ``runs/unproductive.jsonl`` and never trained again; kill it
+anywhere, start it again, and it goes on with the run it was in.  When all of them are there the
+record is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from common import ROOT, command, commit, hardware, today, versions, write
+from record import Cell, Claim, Column, Record
+from striate.arch import Arch, from_dict, to_toml
+from striate.building import build
+from striate.checking import check
+from striate.data import DataOptions, open_data
+from striate.flow.events import Evaluated, FitOptions
+from striate.flow.fit import fit_events
+from striate.records import Finding, Trace
+from striate.tracing import trace
+
+RULE = "FL201"
+LIMIT = 0.005
+"""The most accuracy that the mended network may lose, at the upper end of the interval."""
+
+KEPT = ROOT / "runs" / "unproductive.jsonl"
+Variant = Literal["original", "mended"]
+
+
+def rows(*stages: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"block": "conv", **stage} for stage in stages]
+
+
+def network(name: str, stages: list[dict[str, Any]], **more: Any) -> Arch:
+    return from_dict(
+        {"name": name, "image": [3, 32, 32], "classes": 10, "stages": stages, **more}, where=name
+    )
+
+
+NETS: dict[str, Arch] = {
+    # Simonyan and Zisserman 2014, with a quarter of the width and ten of the thirteen convolutions.
+    "vgg": network(
+        "vgg",
+        rows(
+            {"depth": 1, "width": 16, "pool": {}},
+            {"depth": 1, "width": 32, "pool": {}},
+            {"depth": 2, "width": 64, "pool": {}},
+            {"depth": 3, "width": 128, "pool": {}},
+            {"depth": 3, "width": 128},
+        ),
+    ),
+    # He et al. 2015, table 1: the plain network of 18 layers, with a quarter of the width and
+    # without the pool behind its stem.
+    "plain18": network(
+        "plain18",
+        rows(
+            {"depth": 4, "width": 16},
+            {"depth": 4, "width": 32, "stride": 2},
+            {"depth": 4, "width": 64, "stride": 2},
+            {"depth": 4, "width": 128, "stride": 2},
+        ),
+        stem={"width": 16, "kernel": 7, "stride": 2},
+    ),
+    # In the manner of Yu and Koltun 2016: dilation instead of further strides.
+    "dilated": network(
+        "dilated",
+        rows({"depth": 2, "width": 48, "stride": 2}, {"depth": 6, "width": 48, "dilation": 2}),
+        stem={"width": 24, "kernel": 3, "stride": 2},
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A network before and after, and what the rule promised of it."""
+
+    original: Arch
+    mended: Arch
+    promised_params: int
+    promised_macs: int
+    saved_params: int
+    saved_macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One finished run.  ``digest``: of the architecture as TOML."""
+
+    net: str
+    variant: Variant
+    seed: int
+    epochs: int
+    part: int
+    digest: str
+    accuracy: float
+    loss: float
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return self.net, self.variant, self.seed, self.epochs, self.part, self.digest
+
+
+def case(arch: Arch) -> Case:
+    """What the rule says of ``arch``, done; an error where it says nothing, or says it again."""
+    before = shapes(arch)
+    found = finding(before)
+    if found is None:
+        raise SystemExit(f"{arch.name}: {RULE} has nothing to say, so there is nothing to measure")
+    mended = without(arch, [edit.path for edit in found.edits])
+    after = shapes(mended)
+    if (left := finding(after)) is not None:
+        raise SystemExit(f"{arch.name}: mended, and {RULE} still says: {left.message}")
+    return Case(
+        original=arch,
+        mended=mended,
+        promised_params=found.price.params,
+        promised_macs=found.price.macs,
+        saved_params=before.totals.params - after.totals.params,
+        saved_macs=before.totals.macs - after.totals.macs,
+    )
+
+
+def shapes(arch: Arch) -> Trace:
+    return trace(lambda: build(arch, device="meta"), arch.image, name=arch.name)
+
+
+def finding(traced: Trace) -> Finding | None:
+    return next(iter(check(traced, select=[RULE])), None)
+
+
+def without(arch: Arch, paths: Sequence[str]) -> Arch:
+    """``arch`` without the blocks and stages at these paths."""
+    depths = [stage.depth for stage in arch.stages]
+    for path in paths:
+        match path.split("."):
+            case ["stages", stage]:
+                depths[int(stage)] = 0
+            case ["stages", stage, "blocks", _]:
+                depths[int(stage)] -= 1
+            case _:
+                raise SystemExit(f"{arch.name}: {path} is neither a stage nor a block of one")
+    kept = [(stage, depth) for stage, depth in zip(arch.stages, depths, strict=True) if depth]
+    stages = tuple(stage.model_copy(update={"depth": depth}) for stage, depth in kept)
+    return arch.model_copy(update={"stages": stages, "name": f"{arch.name}-mended"})
+
+
+def images_of(data: str, part: int) -> Path:
+    """The first ``part`` training images, as many of each class, and all test images."""
+    file = KEPT.with_name(f"unproductive-{part}.npz")
+    if not file.exists():
+        whole = open_data(data, DataOptions(val=0))
+        labels, classes = whole.train.labels, len(whole.classes)
+        first = [np.flatnonzero(labels == one)[: part // classes] for one in range(classes)]
+        kept = np.sort(np.concatenate(first))
+        beside = file.with_suffix(".part.npz")
+        np.savez(
+            beside,
+            x_train=whole.train.pixels(kept),
+            y_train=labels[kept],
+            x_test=whole.test.pixels(np.arange(len(whole.test))),
+            y_test=whole.test.labels,
+        )
+        beside.rename(file)
+    return file
+
+
+def trained(images: Path, arch: Arch, seed: int, epochs: int) -> tuple[float, float]:
+    """Accuracy and loss on the test images, of one run as ``striate fit`` does it."""
+    with tempfile.TemporaryDirectory(prefix="unproductive-") as folder:
+        toml = Path(folder) / "arch.toml"
+        toml.write_text(to_toml(arch), encoding="utf-8")
+        options = FitOptions(
+            arch=str(toml), epochs=epochs, seed=seed, setting="bf16-channels-last", threads=1,
+            workers=0, device="cpu", out=Path(folder) / "run",
+        )  # fmt: skip
+        events = fit_events(str(images), options)
+        for event in events:
+            if isinstance(event, Evaluated):
+                events.close()  # the report is not wanted
+                return event.evaluation.accuracy, event.evaluation.loss
+    raise AssertionError("fit_events ends with an evaluation")
+
+
+def kept() -> dict[tuple[Any, ...], Outcome]:
+    """The finished runs; a line that was cut off by a kill is none."""
+    found: dict[tuple[Any, ...], Outcome] = {}
+    if KEPT.exists():
+        for line in KEPT.read_text(encoding="utf-8").splitlines():
+            try:
+                outcome = Outcome(**json.loads(line))
+            except json.JSONDecodeError:
+                continue
+            found[outcome.key] = outcome
+    return found
+
+
+def outcomes(
+    cases: dict[str, Case], images: Path, options: argparse.Namespace
+) -> Iterator[Outcome]:
+    """Every run, seed by seed, trained unless it is kept."""
+    known = kept()
+    for seed in range(options.seeds):
+        for net, one in cases.items():
+            for variant, arch in (("original", one.original), ("mended", one.mended)):
+                digest = hashlib.sha256(to_toml(arch).encode()).hexdigest()[:16]
+                key = (net, variant, seed, options.epochs, options.part, digest)
+                if key not in known:
+                    accuracy, loss = trained(images, arch, seed, options.epochs)
+                    known[key] = Outcome(
+                        net=net, variant=variant, seed=seed, epochs=options.epochs,
+                        part=options.part, digest=digest, accuracy=accuracy, loss=loss,
+                    )  # fmt: skip
+                    with KEPT.open("a", encoding="utf-8") as lines:
+                        lines.write("\n" * _cut_off() + json.dumps(asdict(known[key])) + "\n")
+                    print(f"{net} {variant} seed {seed}: {accuracy:.2%}", file=sys.stderr)
+                yield known[key]
+
+
+def _cut_off() -> bool:
+    return KEPT.exists() and KEPT.stat().st_size > 0 and KEPT.read_bytes()[-1:] != b"\n"
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("data", help="CIFAR-10 as striate opens it")
+    asked.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    asked.add_argument("--seeds", type=int, default=8)
+    asked.add_argument("--epochs", type=int, default=8)
+    asked.add_argument("--part", type=int, default=15_000, help="training images")
+    options = asked.parse_args()
+    os.nice(19)
+    torch.set_num_threads(1)
+    KEPT.parent.mkdir(exist_ok=True)
+    cases = {net: case(NETS[net]) for net in options.nets}
+    images = images_of(options.data, options.part)
+    done = list(outcomes(cases, images, options))
+    write(record(cases, done, options), "unproductive")
+
+
+def record(cases: dict[str, Case], done: Sequence[Outcome], options: argparse.Namespace) -> Record:
+    """One row a pair of runs."""
+    head, changed = commit()
+    accuracy = {(one.net, one.variant, one.seed): one.accuracy for one in done}
+    table: list[dict[str, Cell]] = [
+        {
+            "network": net,
+            "seed": seed,
+            "original": accuracy[net, "original", seed],
+            "mended": accuracy[net, "mended", seed],
+            "loss": 100 * (accuracy[net, "original", seed] - accuracy[net, "mended", seed]),
+            "promised_params": one.promised_params,
+            "saved_params": one.saved_params,
+            "promised_macs": one.promised_macs,
+            "saved_macs": one.saved_macs,
+        }
+        for net, one in cases.items()
+        for seed in range(options.seeds)
+    ]
+    return Record(
+        title="What a network loses with its unproductive layers",
+        what=(
+            f"CIFAR-10 at 32×32 pixels (re-compressed to JPEG): {options.part:,} training images, "
+            f"as many of each class, of which a tenth are validation; all 10,000 test images; "
+            f"{options.epochs} epochs of the default recipe. Each network is trained as it is and "
+            f"without the layers that {RULE} names, from the same seeds. A loss below zero is a "
+            "gain. Short training favours shallow networks that have no skips, so this says what "
+            "is lost in a budget of this size, not in the limit."
+        ),
+        command=command(),
+        commit=head,
+        changed=changed,
+        date=today(),
+        hardware=hardware(),
+        versions=versions(("torch", "numpy")),
+        seeds=tuple(range(options.seeds)),
+        columns=(
+            Column(key="network", title="network"),
+            Column(key="seed", title="seed", shown="d"),
+            Column(key="original", title="accuracy, original", shown=".2%"),
+            Column(key="mended", title="accuracy, mended", shown=".2%"),
+            Column(key="loss", title="loss of accuracy", unit="points", shown=".2f"),
+            Column(key="promised_params", title="parameters promised", shown=",d"),
+            Column(key="saved_params", title="parameters saved", shown=",d"),
+            Column(key="promised_macs", title="MACs promised", shown=",d"),
+            Column(key="saved_macs", title="MACs saved", shown=",d"),
+        ),
+        rows=tuple(table),
+        group="network",
+        intervals=("loss",),
+        claims=(
+            Claim(
+                text="the 95 % interval of the loss lies below 0.5 points for every network",
+                column="loss",
+                at_most=100 * LIMIT,
+                by="interval",
+            ),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
