@@ -60,8 +60,11 @@ class Layer:
     ``shape``: its first output, batch included, (N, C, H, W) for a feature map.
     ``params``: elements of parameters that this operation is the first to use (by identity).
     ``macs``: multiply-accumulates, forward.  ``None`` for an operation that is not understood.
+    ``backward_macs``: those of its gradients in training: for each of its factors that has one.
     ``activations``: elements of its output if it is a conv, linear or attention product, else 0.
     ``out_bytes``: new bytes it wrote (0 for a view).  ``saved_bytes``: new bytes kept for backward.
+    ``read_bytes``, ``written_bytes``: what it moves from and to memory, each tensor once; in-place
+    operations write too, views move nothing.
     ``source``: ``file:line`` of the call.  ``defined``: ``file:line`` that made the module.
     ``field``: None where the output has no spatial axes.
     ``gate``: it is part of a squeeze gate (squeeze-excite), from the pool to what is multiplied;
@@ -82,8 +85,11 @@ class Layer:
     shape: tuple[int, ...]
     params: int = 0
     macs: int | None = 0
+    backward_macs: int | None = 0
     activations: int = 0
     out_bytes: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
     saved_bytes: int = 0
     source: str | None = None
     defined: str | None = None
@@ -95,12 +101,25 @@ class Layer:
     dtype: str = "float32"
     attrs: Mapping[str, Any] = default(default_factory=dict[str, Any])
 
+    @property
+    def intensity(self) -> float | None:
+        """Multiply-accumulates for each byte moved; None where they are not understood."""
+        return intensity(self.macs, self.read_bytes + self.written_bytes)
+
+
+def intensity(macs: int | None, moved: int) -> float | None:
+    """Multiply-accumulates per byte; 0 where none is moved."""
+    if macs is None:
+        return None
+    return macs / moved if moved else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """Where a forward stopped: the failing operation, the shapes that met there, and why.
 
     ``hint`` is the mend where arithmetic can tell it ("padding=1 would make these match").
+    ``needs``: the least map (height, width) for a window that is larger than the map it met.
     """
 
     path: str
@@ -110,3 +129,4 @@ class Failure:
     source: str | None = None
     hint: str | None = None
     inputs: tuple[int, ...] = ()
+    needs: tuple[int, ...] | None = None

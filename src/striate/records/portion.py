@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from striate.errors import InputError
-from striate.records.layer import Field, Layer
+from striate.records.layer import Field, Layer, intensity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,31 @@ class Portion:
     def activations(self) -> int:
         """Elements of the outputs of its convolutions, linear layers and attention products."""
         return sum(layer.activations for layer in self.layers)
+
+    @property
+    def backward_macs(self) -> int:
+        """Multiply-accumulates of its gradients in training, of the layers that are understood."""
+        return sum(layer.backward_macs or 0 for layer in self.layers)
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes that its layers read, each for itself."""
+        return sum(layer.read_bytes for layer in self.layers)
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes that its layers write, in place or not."""
+        return sum(layer.written_bytes for layer in self.layers)
+
+    @property
+    def intensity(self) -> float | None:
+        """Multiply-accumulates for each byte moved; None where not all of them are understood."""
+        return intensity(self.macs if self.known else None, self.read_bytes + self.written_bytes)
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the parameters that its layers share with layers before them."""
+        return tuple(dict.fromkeys(name for layer in self.layers for name in layer.shares))
 
     @property
     def out_bytes(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import field as default
 from typing import Any
 
 from striate.errors import InputError, choices
-from striate.records.layer import Failure, Field, Layer, Status
+from striate.records.layer import Failure, Field, Layer, Status, intensity
 from striate.records.portion import Portion, portion_at, portions, prefixes
 from striate.records.trace_html import trace_html
 from striate.records.trace_json import trace_json
@@ -25,6 +25,8 @@ class Totals:
     ``params``: every parameter of the module once, by identity, used or not.
     ``infer_bytes``: parameters and buffers plus the peak of live activations in inference.
     ``train_bytes``: parameters, buffers, gradients, and what is saved for backward (no optimiser).
+    ``backward_macs``: of all gradients of a training step, on top of ``macs``.
+    ``read_bytes``, ``written_bytes``: what the layers move in a forward, each for itself.
     """
 
     params: int
@@ -32,6 +34,19 @@ class Totals:
     activations: int
     infer_bytes: int
     train_bytes: int
+    backward_macs: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+
+    @property
+    def train_macs(self) -> int:
+        """Multiply-accumulates of a training step: forward and backward."""
+        return self.macs + self.backward_macs
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-accumulates of a forward for each byte that its layers move."""
+        return intensity(self.macs, self.read_bytes + self.written_bytes) or 0.0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -15,11 +15,13 @@ from striate.tracing.values import Value, Values
 class Learning:
     """The edges of a forward along which a gradient would flow back.
 
-    ``quiet``: how many ``torch.no_grad`` blocks are open, in which none would.
+    ``quiet``: how many ``torch.no_grad`` blocks are open, in which none would.  ``taught``: the
+    layers that a gradient was found to reach.
     """
 
     def __init__(self) -> None:
         self.quiet = 0
+        self.taught: set[int] = set()
         self._edges: dict[int, tuple[set[int], set[int]]] = {}
 
     def note(self, layer: int, sources: Iterable[Value]) -> None:
@@ -43,7 +45,7 @@ class Learning:
                 waiting.append(end.layer)
         if not waiting:
             return None
-        seen: set[int] = set()
+        seen = self.taught
         while waiting:
             layer = waiting.pop()
             if layer not in seen:

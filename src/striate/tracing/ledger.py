@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from types import FrameType
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -14,6 +15,19 @@ from striate.tracing.fields.reach import Reach
 from striate.tracing.fields.report import field_of
 from striate.tracing.ops import Effect
 from striate.tracing.places import Stack, calling_line, working_folder
+
+
+class Price(NamedTuple):
+    """Bytes and multiply-accumulates of one operation.
+
+    ``out``: of storages that it is the first to write.  ``saved``: newly kept for backward.
+    ``moved``: read and written.  ``backward``: multiply-accumulates; None where not understood.
+    """
+
+    out: int = 0
+    saved: int = 0
+    moved: tuple[int, int] = (0, 0)
+    backward: int | None = 0
 
 
 class Ledger:
@@ -41,10 +55,8 @@ class Ledger:
         first: torch.Tensor,
         effect: Effect,
         owners: set[int],
-        *,
+        price: Price,
         shared: set[int] | None = None,
-        written: int = 0,
-        saved: int = 0,
     ) -> None:
         """One operation: ``first`` is its output, ``owners`` the parameters it used.
 
@@ -65,8 +77,11 @@ class Ledger:
                 params=sum([self.sizes[owner] for owner in new]),
                 macs=effect.macs,
                 activations=effect.activations,
-                out_bytes=written,
-                saved_bytes=saved,
+                backward_macs=price.backward,
+                out_bytes=price.out,
+                read_bytes=price.moved[0],
+                written_bytes=price.moved[1],
+                saved_bytes=price.saved,
                 source=(calling_line(self._stop, self._here) or defined) if index else None,
                 defined=defined if index else None,
                 field=self._field(effect.first_reach, index),
@@ -104,8 +119,18 @@ class Ledger:
             if source in self._squeezed:
                 self._gates.setdefault(source, set()).add(len(self.layers) - 1)
 
-    def finished(self) -> tuple[Layer, ...]:
-        """All layers, those of squeeze gates marked: from the pool on, where all is the gate."""
+    def finished(self, taught: Collection[int] | None = None) -> tuple[Layer, ...]:
+        """All layers, those of squeeze gates marked: from the pool on, where all is the gate.
+
+        ``taught``: the layers that a gradient reaches; the others have no backward pass.
+        """
+        if taught is not None:
+            self.layers = [
+                replace(layer, backward_macs=0)
+                if layer.backward_macs != 0 and layer.index not in taught
+                else layer
+                for layer in self.layers
+            ]
         if not self._gates:
             return tuple(self.layers)
         users: dict[int, set[int]] = {}

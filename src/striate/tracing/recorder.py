@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from striate.tracing.backward import backward_macs
 from striate.tracing.fields.joins import anywhere
 from striate.tracing.fields.reach import Rank, Reach, of_image
 from striate.tracing.fields.unions import union
 from striate.tracing.heard import Heard
 from striate.tracing.learning import Learning
-from striate.tracing.ledger import Ledger
+from striate.tracing.ledger import Ledger, Price
 from striate.tracing.memory import saved_by
 from striate.tracing.ops import (
     GUARDS,
@@ -34,6 +35,7 @@ from striate.tracing.ops import (
 )
 from striate.tracing.prepare import StoodIn
 from striate.tracing.standins import StandIns
+from striate.tracing.traffic import moved
 from striate.tracing.values import NOTHING, Value, Values
 
 Tensor = torch.Tensor
@@ -87,6 +89,8 @@ class Inside:
         self.layer = layer
         self.macs = 0
         self.activations = 0
+        self.backward: int | None = 0
+        self.read = self.written = 0
         self.unknown: dict[str, None] = {}
 
 
@@ -123,7 +127,7 @@ class Recorder(TorchDispatchMode):
         reach = of_image(image.shape)
         self.values.note(image, Value(0, reach, (), grad=False))
         size = image.untyped_storage().nbytes()
-        self.ledger.write("input", (), image, Effect(reach), set(), written=size)
+        self.ledger.write("input", (), image, Effect(reach), set(), Price(out=size))
 
     @property
     def never_began(self) -> bool:
@@ -167,7 +171,7 @@ class Recorder(TorchDispatchMode):
             if self._inside is not None:
                 self._note_part(self._inside, done, effect)
             else:
-                self._note(done, effect, before)
+                self._note(done, effect, parts, before)
         except Exception as error:  # ours, not the user's: it must not read as their failure
             self.mistake = error
             raise
@@ -210,10 +214,22 @@ class Recorder(TorchDispatchMode):
         inside.activations += effect.activations
         if effect.macs is None:
             inside.unknown[done.entry.name.strip("_")] = None
+        backward = self._backward(done, effect)
+        if inside.backward is not None:
+            inside.backward = None if backward is None else inside.backward + backward
+        if done.entry.kind == "work":
+            read, written = moved(done.entry.name, done.tensors, done.sources, done.outs)
+            inside.read += read
+            inside.written += written
         seen = done.entry.kind != "make" and bool(done.inputs)
         self._hold(done, effect, inside.layer if seen else -1, done.owners)
 
-    def _note(self, done: Done, effect: Effect, before: int) -> None:
+    def _backward(self, done: Done, effect: Effect) -> int | None:
+        if self.learning.quiet:
+            return 0
+        return backward_macs(done.entry.name, done.args, effect.macs, self.values)
+
+    def _note(self, done: Done, effect: Effect, parts: Inside | None, before: int) -> None:
         op, kind, ledger = done.entry.op, done.entry.kind, self.ledger
         inputs, owners = done.inputs, done.owners
         hidden = kind in ("make", "alias") or (kind == "view" and not inputs)
@@ -228,11 +244,27 @@ class Recorder(TorchDispatchMode):
         if effect.macs is None:
             ledger.unknown.update(dict.fromkeys(effect.unknown or (name,)))
         written = storages.written - before
-        saved = self._saved(done) if kind == "work" else 0
-        first = done.outs[0]
-        shared = self._shared(done, owners) if owners else None
+        if parts is not None:
+            traffic, backward = (parts.read, parts.written), parts.backward
+        else:
+            copies = kind == "work" or written
+            traffic = (
+                moved(done.entry.name, done.tensors, done.sources, done.outs) if copies else None
+            )
+            backward = self._backward(done, effect)
         ledger.write(
-            name, inputs, first, effect, owners, shared=shared, written=written, saved=saved
+            name,
+            inputs,
+            done.outs[0],
+            effect,
+            owners,
+            Price(
+                out=written,
+                saved=self._saved(done) if kind == "work" else 0,
+                moved=traffic or (0, 0),
+                backward=backward,
+            ),
+            self._shared(done, owners) if owners else None,
         )
         self.learning.note(len(ledger.layers) - 1, done.sources)
         ledger.note_strays(_strays(done))
@@ -272,6 +304,8 @@ class Recorder(TorchDispatchMode):
 
     def _saved(self, done: Done) -> int:
         """Bytes that training would newly keep of this operation for backward."""
+        if self.learning.quiet:
+            return 0
         needs = {
             id(tensor): True
             for tensor, source in zip(done.tensors, done.sources, strict=True)

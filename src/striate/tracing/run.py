@@ -166,7 +166,8 @@ def _told(
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
     parameters = heard.parameters
-    layers = ledger.finished()
+    learning = heard.recorder.learning
+    layers = ledger.finished(learning.taught if heard.failure is None else None)
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
     gradients = sum(_bytes(part.original) for part in parameters if part.original.requires_grad)
     unused = [part.name for part in parameters if id(part.original) not in ledger.used]
@@ -181,6 +182,9 @@ def _told(
             activations=sum(layer.activations for layer in layers),
             infer_bytes=fixed + heard.recorder.values.storages.peak,
             train_bytes=fixed + gradients + sum(layer.saved_bytes for layer in layers),
+            backward_macs=sum(layer.backward_macs or 0 for layer in layers),
+            read_bytes=sum(layer.read_bytes for layer in layers),
+            written_bytes=sum(layer.written_bytes for layer in layers),
         ),
         complete=heard.failure is None,
         unknown=tuple(ledger.unknown),
