@@ -1,0 +1,71 @@
+"""Which findings say what a kind of fault asks for.
+
+Written from the rules' documentation after the kinds; a code is here because its page says what
+the kind's ``found`` asks for, not because it happens to fire.
+"""
+
+from __future__ import annotations
+
+EXPECTED: dict[str, tuple[str, ...]] = {
+    "imagenet-stem": ("SH101", "SH104", "SH105", "SH106"),
+    "collapse-early": ("SH101", "FL201", "SH100", "RE401", "NA511"),
+    "input-too-small": ("SH100", "RE401", "SH101"),
+    "border-dropped": ("SH103",),
+    "padded-pointwise": ("SH108", "SH109", "SH110", "RE401"),
+    "wrong-flatten": ("SH100",),
+    "merge-size": ("RE401",),
+    "merge-channels": ("RE401",),
+    "concat-size": ("RE401", "SH100"),
+    "concat-channels": ("SH100", "RE401"),
+    "checkerboard": ("SH107",),
+    "never-reduced": ("SH102", "FL202", "CO603", "CO602"),
+    "pool-copies": ("SH102", "SH108", "SH109", "SH110", "PA302"),
+    "pool-of-one": ("SH108", "SH109", "SH110"),
+    "kernel-under-stride": ("FL203", "RE401"),
+    "discarding-shortcut": ("RE404", "FL203"),
+    "even-kernel": ("FL205", "RE401"),
+    "gridding": ("FL204",),
+    "small-field": ("FL202",),
+    "bias-before-norm": ("PA301",),
+    "dense-bias-before-norm": ("PA301",),
+    "never-used": ("PA303",),
+    "result-ignored": ("PA303", "NA504"),
+    "same-block-repeated": ("PA304",),
+    "shared-norm": ("PA304",),
+    "plain-list": ("PA305", "PA306"),
+    "frozen": ("PA305", "PA306"),
+    "gradient-cut": ("PA305", "PA306"),
+    "huge-dense": ("PA302", "SH102"),
+    "skip-forgotten": ("RE402", "PA303"),
+    "activation-on-identity": ("RE403",),
+    "activation-before-addition": ("RE403", "RE405"),
+    "projected-everywhere": ("RE406",),
+    "norm-of-one": ("NA502",),
+    "instance-norm-of-one": ("NA511", "NA502", "NA503"),
+    "groups-do-not-divide": ("SH100",),
+    "norm-after-activation": ("NA501",),
+    "no-activation": ("NA504",),
+    "no-dense-activation": ("NA504",),
+    "softmax-at-end": ("NA505",),
+    "softmax-over-batch": ("NA505",),
+    "sigmoid-at-end": ("NA505", "NA506"),
+    "activation-on-logits": ("NA506",),
+    "norm-on-logits": ("NA510",),
+    "saturating": ("NA507",),
+    "softmax-inside": ("NA515", "NA513"),
+    "activation-twice": ("NA513",),
+    "dropout-before-norm": ("NA508",),
+    "odd-channels": ("CO601",),
+    "not-depthwise": ("CO602", "CO603"),
+    "dear-stage": ("CO602", "CO603"),
+}
+
+RELATIONAL = frozenset(
+    (
+        "merge-size merge-channels concat-size concat-channels wrong-flatten result-ignored "
+        "no-activation no-dense-activation norm-after-activation activation-twice skip-forgotten "
+        "activation-on-identity activation-before-addition dropout-before-norm plain-list "
+        "huge-dense pool-copies"
+    ).split()
+)
+"""Kinds between two layers: either of them is the right place, or what lies between."""

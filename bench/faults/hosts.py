@@ -1,0 +1,72 @@
+"""A healthy network together with its trace, so that plants know what its layers do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from striate.records import Layer, Trace
+from striate.tracing import trace
+
+from faults.judge import load
+from faults.program import Program
+
+
+@dataclass
+class Host:
+    """One healthy program, loaded and traced."""
+
+    program: Program
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @cached_property
+    def network(self) -> Callable[[], Any]:
+        """Its factory."""
+        return load(self.program.text, self.folder)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What it does to an image of its own size."""
+        return trace(self.network, self.program.image, name=self.name)
+
+    def layers(self, call: ast.expr) -> list[Layer]:
+        """The layers that a constructor's call made."""
+        line = call.lineno
+        return [
+            layer
+            for layer in self.trace
+            if layer.defined and int(layer.defined.rpartition(":")[2]) == line and layer.attrs
+        ]
+
+    def convs(self) -> Iterator[tuple[ast.Call, list[Layer]]]:
+        """Calls of ``nn.Conv2d`` and the layers they made; those that made none are left out."""
+        for call in self.program.calls("Conv2d"):
+            made = [layer for layer in self.layers(call) if layer.op == "conv2d"]
+            if made:
+                yield call, made
+
+    def before_norm(self, layer: Layer) -> bool:
+        """Whether a batch norm is the only thing that reads the layer."""
+        readers = [self.trace.layers[i] for i in self.trace.consumers().get(layer.index, ())]
+        return [reader.op for reader in readers] == ["batch_norm"]
+
+    def merged(self, layer: Layer) -> bool:
+        """Whether maps must agree somewhere behind the layer: an addition or a concatenation."""
+        consumers = self.trace.consumers()
+        seen, waiting = {layer.index}, [layer.index]
+        while waiting:
+            for other in consumers.get(waiting.pop(), ()):
+                if self.trace.layers[other].op in ("add", "cat", "mul"):
+                    return True
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return False
