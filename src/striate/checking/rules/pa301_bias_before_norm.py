@@ -63,7 +63,7 @@ from collections.abc import Iterator
 from striate.checking.graph import SAME, Graph, channels, is_weighted
 from striate.checking.rule import Spot
 from striate.checking.words import place
-from striate.records import Layer, Price, Severity, Trace
+from striate.records import Edit, Layer, Price, Severity, Trace
 
 CODE = "PA301"
 NAME = "bias-before-norm"
@@ -92,6 +92,8 @@ def find(trace: Trace) -> Iterator[Spot]:
             measured={"biases": biases, "norm": norm.path},
             price=Price(params=biases),
             fix="pass bias=False.",
+            edits=(Edit(path=layer.path, argument="bias", value=False),),
+            safe=True,
         )
 
 
