@@ -13,6 +13,7 @@ from striate.arch.patching import patched_toml
 from striate.flow.check import Asked, Inspected, inspect_target
 from striate.flow.check_places import placed
 from striate.flow.fix import Mended, mend
+from striate.flow.fix_files import Patch
 from striate.flow.targets import Target, from_arch
 from striate.records import Edit, Finding
 
@@ -40,6 +41,17 @@ class ArchDesign:
         found = inspect_target(from_arch(self.arch, "" if self.text else self.where), asked)
         target = from_arch(self.arch, self.where)
         return replace(found, target=target, findings=placed(found.findings, target, self.text))
+
+    def patches(self, first: ArchDesign, out: Path | None = None) -> tuple[Patch, ...]:
+        """What ``first``'s file would become, or ``out`` instead; none for a zoo name without."""
+        before, after = (design.written().encode() for design in (first, self))
+        if before == after:
+            return ()
+        if out is not None:
+            return (Patch(file=out, before=before, after=after, new=True),)
+        if self.text is None:
+            return ()
+        return (Patch(file=Path(self.where), before=before, after=after),)
 
     def written(self) -> str:
         """The TOML that says it, as its owner wrote it."""

@@ -68,6 +68,18 @@ def resolve(text: str) -> Target:
     )
 
 
+def module_of(text: str) -> str | None:
+    """The name in ``sys.modules`` of the module that a TARGET of Python imports; else None.
+
+    >>> module_of("package.nets:Net"), module_of("resnet18")
+    ('package.nets', None)
+    """
+    place, colon, _ = text.rpartition(":")
+    if not colon:
+        return None
+    return _file_module(Path(place)) if place.endswith(".py") else place
+
+
 def from_arch(arch: Arch, text: str) -> Target:
     """An Arch as a target."""
 
@@ -129,8 +141,12 @@ def _takes_no_arguments(factory: Callable[..., Any], text: str) -> None:
         ) from error
 
 
+def _file_module(path: Path) -> str:
+    return f"striate_target_{hashlib.blake2b(str(path.resolve()).encode()).hexdigest()[:16]}"
+
+
 def _import_file(path: Path, text: str) -> Any:
-    name = f"striate_target_{hashlib.blake2b(str(path.resolve()).encode()).hexdigest()[:16]}"
+    name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path}: not a Python file")
