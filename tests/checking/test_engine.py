@@ -63,7 +63,7 @@ def test_select_and_ignore(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"select": ["XY9"]}, "select: no rule is called 'XY9'; choose from FL201, FL203, NA504"),
+        ({"select": ["XY9"]}, "select: no rule is called 'XY9'; choose from "),
         ({"ignore": ["bias-before-nrom"]}, "did you mean bias-before-norm?"),
         ({"ignore": [""]}, "ignore: no rule is called ''; choose from"),
         ({"select": ["FL201x"]}, "select: no rule is called 'FL201x'"),
@@ -81,7 +81,7 @@ def test_an_unknown_rule_is_named_with_the_choices(
 def test_explain_takes_a_code_or_a_name() -> None:
     assert explain("FL201") == explain("fl201") == explain("unproductive-layer")
     assert explain("FL201").startswith("# FL201 unproductive-layer\n\nSeverity: warning")
-    with pytest.raises(InputError, match="unknown rule 'FL9'; choose from FL201, FL203"):
+    with pytest.raises(InputError, match="unknown rule 'FL9'; choose from "):
         explain("FL9")
 
 
