@@ -16,7 +16,6 @@ from striate.tracing.fields.reach import (
     AXES,
     Dim,
     Factor,
-    Hull,
     Hulls,
     Rank,
     Term,
@@ -79,8 +78,10 @@ def contract(term: Term, over: set[int], image: tuple[int, int], *, keep: bool) 
             if factor.axes:
                 least += far_hi - far_lo
         squeezed = hull.squeezed or (not axis_moves(dims, axis) and any(f.axes for f in moving))
-        whole = hull.whole or (squeezed and lo <= 0 and hi >= image[axis] - 1)
-        hulls[axis] = Hull(lo, hi, hull.near, hull.far, least, hull.rank, squeezed, whole)
+        whole, covers = hull.whole, lo <= 0 and hi >= image[axis] - 1
+        if whole is None and squeezed and (covers or not hull.cropped):
+            whole = lo, hi
+        hulls[axis] = hull._replace(lo=lo, hi=hi, least=least, squeezed=squeezed, whole=whole)
     return Term(dims, (hulls[0], hulls[1]))
 
 

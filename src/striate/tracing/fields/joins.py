@@ -96,13 +96,13 @@ def _in_a_row(
     known = [reach for reach, _ in parts if reach is not None]
     first = known[0]
     rest = replaced(first.terms[0], d, plain(1)).dims
-    whole = [hull.whole for hull in first.terms[0].hulls]
+    whole = [hull.whole is None for hull in first.terms[0].hulls]
     for reach in known:
         term = reach.terms[0]
         if (
             len(reach.terms) > 1
             or replaced(term, d, plain(1)).dims != rest
-            or [hull.whole for hull in term.hulls] != whole
+            or [hull.whole is None for hull in term.hulls] != whole
         ):
             return None
     axes, blended, channels = 0, False, False

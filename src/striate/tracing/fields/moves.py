@@ -43,7 +43,7 @@ def take(reach: Reach, d: int, start: int, step: int, n: int) -> Reach:
         dim = term.dims[d]
         if start == 0 and step == 1 and n == size(dim):
             return term
-        term = _bounded_if_mixed(term, d)
+        term = _cropped(_bounded_if_mixed(term, d), d, start, step, n)
         if len(dim) > 1 and still(dim):
             return replaced(term, d, (Factor(n, (0, 0), 0, any(f.mixed for f in dim)),))
         if len(dim) > 1 or any(map(uneven, dim)):
@@ -122,6 +122,17 @@ def expand(reach: Reach, shape: Sequence[int]) -> Reach:
         return Term(tuple(dims), term.hulls)
 
     return reach.each(change)
+
+
+def _cropped(term: Term, d: int, start: int, step: int, n: int) -> Term:
+    """A slice that leaves out more than the places between its steps is a crop."""
+    if start < step and start + n * step >= size(term.dims[d]):
+        return term
+    hulls = [
+        hull._replace(cropped=hull.cropped or any(f.lines[axis] != 0 for f in term.dims[d]))
+        for axis, hull in enumerate(term.hulls)
+    ]
+    return Term(term.dims, (hulls[0], hulls[1]))
 
 
 def _bounded_if_mixed(term: Term, d: int) -> Term:

@@ -65,8 +65,12 @@ class Hull(NamedTuple):
 
     ``near``, ``far``: first and last pixel between which an interval is that of an interior
     element.  ``least``: pixels along the narrowest path from the image.  ``squeezed``: every
-    position along this axis was reduced to one.  ``whole``: sees the whole axis; the ends no
-    longer matter and the lines tell positions apart without moving anything.
+    position along this axis was reduced to one.  ``cropped``: positions were left out on the way,
+    and not only those that a stride had no room for.
+
+    ``whole``: sees what all positions of a map saw together, from the first of these pixels to
+    the second (beyond the image where that was padded).  ``lo`` and ``hi`` no longer matter then,
+    and the lines tell positions apart without moving anything.
     """
 
     lo: int = 0
@@ -76,7 +80,8 @@ class Hull(NamedTuple):
     least: int = 1
     rank: Rank = Rank.EXACT
     squeezed: bool = False
-    whole: bool = False
+    cropped: bool = False
+    whole: tuple[int, int] | None = None
 
 
 Hulls = tuple[Hull, Hull]

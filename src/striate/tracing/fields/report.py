@@ -120,7 +120,9 @@ def _side(terms: tuple[Term, ...], axis: int, pixels: int) -> Side:
     if whole:
         steps = [_step(f, axis) for t in terms for dim in t.dims for f in dim if f.lines[axis] != 0]
         stride = round(min(steps)) if steps else 0
-        return Side(pixels, least, stride, 0, None, min(whole), True, interior)
+        first = max(0, min(hull.whole[0] for hull in hulls if hull.whole))
+        last = min(pixels - 1, max(hull.whole[1] for hull in hulls if hull.whole))
+        return Side(last - first + 1, least, stride, first, None, min(whole), True, interior)
     if len(terms) == 1:
         size, stride, start, spans = _even_or_not(terms[0], axis)
         return Side(size, least, stride, start, spans, hulls[0].rank, False, interior)

@@ -11,6 +11,7 @@ from striate.tracing.fields.contracting import one_factor
 from striate.tracing.fields.lines import (
     Line,
     ends,
+    extremes,
     settle,
     span,
 )
@@ -39,8 +40,7 @@ def union(a: Reach, b: Reach) -> Reach:
     if len(a.terms) == 1 and len(b.terms) == 1:
         first, second = a.terms[0], b.terms[0]
         if first.dims is second.dims or first.dims == second.dims:
-            hulls = (both(first.hulls[0], second.hulls[0]), both(first.hulls[1], second.hulls[1]))
-            return Reach((Term(first.dims, hulls),), a.image, gated)
+            return Reach((_both_terms(first, second),), a.image, gated)
     terms = list(a.terms)
     for term in b.terms:
         _add(terms, term)
@@ -50,19 +50,50 @@ def union(a: Reach, b: Reach) -> Reach:
 
 
 def both(a: Hull, b: Hull) -> Hull:
-    """The hull of two, which move alike."""
-    if a.whole != b.whole:
-        sure = a if a.whole else b
-        return sure._replace(least=min(a.least, b.least), squeezed=a.squeezed and b.squeezed)
+    """The hull of two that move alike; where one is whole, so is the other."""
+    whole = None
+    if a.whole is not None and b.whole is not None:
+        whole = min(a.whole[0], b.whole[0]), max(a.whole[1], b.whole[1])
     return Hull(
         min(a.lo, b.lo),
         max(a.hi, b.hi),
         max(a.near, b.near),
         min(a.far, b.far),
         min(a.least, b.least),
-        max(a.rank, b.rank) if not a.whole else min(a.rank, b.rank),
+        max(a.rank, b.rank) if whole is None else min(a.rank, b.rank),
         a.squeezed and b.squeezed,
-        a.whole,
+        a.cropped and b.cropped,
+        whole,
+    )
+
+
+def _both_terms(a: Term, b: Term) -> Term:
+    """The hull of two terms of the same dimensions."""
+    hulls: list[Hull] = []
+    for axis in AXES:
+        first, second = a.hulls[axis], b.hulls[axis]
+        if (first.whole is None) == (second.whole is None):
+            hulls.append(both(first, second))
+        elif first.whole is None:
+            hulls.append(_swallowed(second, a, axis))
+        else:
+            hulls.append(_swallowed(first, b, axis))
+    return Term(a.dims, (hulls[0], hulls[1]))
+
+
+def _swallowed(sure: Hull, other: Term, axis: int) -> Hull:
+    """A hull that is whole, once ``other``, which is not, was joined to it."""
+    assert sure.whole is not None
+    hull = other.hulls[axis]
+    lo, hi = hull.lo, hull.hi
+    for dim in other.dims:
+        for factor in dim:
+            far_lo, far_hi = extremes(factor.lines[axis], factor.size)
+            lo, hi = lo + far_lo, hi + far_hi
+    return sure._replace(
+        least=min(sure.least, hull.least),
+        squeezed=sure.squeezed and hull.squeezed,
+        whole=(min(sure.whole[0], lo), max(sure.whole[1], hi)),
     )
 
 
@@ -81,7 +112,7 @@ def merge(a: Term, b: Term) -> Term | None:
     """Two terms as a single one that is exactly their hull, or None if there is none."""
     a, b = aligned(a, b)
     if a.dims == b.dims:
-        return Term(a.dims, (both(a.hulls[0], b.hulls[0]), both(a.hulls[1], b.hulls[1])))
+        return _both_terms(a, b)
     parts = [_merge_axis(a, b, axis) for axis in AXES]
     if parts[0] is None or parts[1] is None:
         return None
@@ -93,8 +124,12 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     lines_a, lines_b = lines_along(a, axis), lines_along(b, axis)
     sizes = [factor.size for dim in a.dims for factor in dim]
     told_apart = [x if x != 0 else y for x, y in zip(lines_a, lines_b, strict=True)]
-    if first.whole or second.whole:
+    if first.whole is not None and second.whole is not None:
         return both(first, second), told_apart
+    if first.whole is not None:
+        return _swallowed(first, b, axis), told_apart
+    if second.whole is not None:
+        return _swallowed(second, a, axis), told_apart
     differ = [
         i
         for i, (x, y, n) in enumerate(zip(lines_a, lines_b, sizes, strict=True))
@@ -104,7 +139,7 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
         return both(first, second), told_apart
     near, far = max(first.near, second.near), min(first.far, second.far)
     least = min(first.least, second.least)
-    squeezed = first.squeezed and second.squeezed
+    squeezed, cropped = first.squeezed and second.squeezed, first.cropped and second.cropped
     least_lo = most_lo = first.lo - second.lo
     least_hi = most_hi = first.hi - second.hi
     for i in differ:
@@ -115,9 +150,13 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
         least_hi += int((hi_a - hi_b).min())
         most_hi += int((hi_a - hi_b).max())
     if least_lo >= 0 and most_hi <= 0:
-        return second._replace(near=near, far=far, least=least, squeezed=squeezed), lines_b
+        return second._replace(
+            near=near, far=far, least=least, squeezed=squeezed, cropped=cropped
+        ), lines_b
     if most_lo <= 0 and least_hi >= 0:
-        return first._replace(near=near, far=far, least=least, squeezed=squeezed), lines_a
+        return first._replace(
+            near=near, far=far, least=least, squeezed=squeezed, cropped=cropped
+        ), lines_a
     if len(differ) > 1:
         return None
     i = differ[0]
@@ -130,7 +169,7 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     rank = max(first.rank, second.rank)
     lines = list(lines_a)
     lines[i] = line
-    return Hull(lo_base, hi_base, near, far, least, rank, squeezed), lines
+    return Hull(lo_base, hi_base, near, far, least, rank, squeezed, cropped), lines
 
 
 def lines_along(term: Term, axis: int) -> list[Line]:
@@ -181,6 +220,7 @@ def bounding(a: Term, b: Term) -> Term:
             min(first.far, second.far),
             min(first.least, second.least),
             max(Rank.BOUND, first.rank, second.rank),
+            cropped=first.cropped and second.cropped,
         )
         axes.append((hull, lines_a))
     return assembled(a, b, axes[0], axes[1])
