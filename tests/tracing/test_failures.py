@@ -217,3 +217,20 @@ def test_a_kernel_without_shapes_is_named() -> None:
     assert found.failure.message == (
         "striate_test::bare cannot be run on shapes alone: PyTorch has no meta kernel for it"
     )
+
+
+def test_the_least_map_for_a_window_that_does_not_fit() -> None:
+    """The forward runs on a map of that size, and on none smaller."""
+    for window in (
+        nn.Conv2d(3, 4, (7, 3), padding=(1, 0), dilation=(2, 1)),
+        nn.MaxPool2d(5, padding=1),
+        nn.AvgPool2d(4),
+    ):
+        failure = trace(nn.Sequential(nn.Identity(), nn.ReLU(), window), (3, 1, 1)).failure
+        assert failure is not None
+        assert failure.needs is not None
+        height, width = failure.needs
+        assert trace(nn.Sequential(nn.ReLU(), window), (3, height, width)).complete
+        for less in ((height - 1, width), (height, width - 1)):
+            if min(less):
+                assert not trace(nn.Sequential(nn.ReLU(), window), (3, *less)).complete

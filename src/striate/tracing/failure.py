@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from striate.records.trace import Failure
-from striate.tracing.hints import hint, said
+from striate.tracing.hints import hint, needs, said
 from striate.tracing.places import Stack, failing_line
 from striate.tracing.recorder import Recorder
 
@@ -71,4 +71,5 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
         source=source,
         hint=mend,
         inputs=heard.inputs,
+        needs=needs(heard),
     )

@@ -18,6 +18,27 @@ def hint(heard: Heard, layers: Sequence[Layer]) -> str | None:
     return finder(heard, layers) if finder is not None else None
 
 
+def needs(heard: Heard) -> Shape | None:
+    """The least map (height, width) into which a 2-d window that does not fit would; else None."""
+    given = heard.shapes[0] if heard.shapes else ()
+    if heard.shown == "conv2d" and len(heard.shapes) > 1 and "transpose" not in heard.name:
+        kernel = heard.shapes[1][2:]
+        padding, dilation = heard.get(4, "padding", 0), heard.get(5, "dilation", 1)
+    elif heard.shown in ("max_pool2d", "avg_pool2d"):
+        kernel, padding = _sized(heard.get(1, "kernel_size", 1), 2), heard.get(3, "padding", 0)
+        dilation = heard.get(4, "dilation", 1) if heard.shown == "max_pool2d" else 1
+    else:
+        return None
+    if isinstance(padding, str) or len(kernel) != 2 or len(given) < 3:
+        return None
+    least = tuple(
+        max(1, d * (k - 1) + 1 - 2 * p)
+        for k, p, d in zip(kernel, _sized(padding, 2), _sized(dilation, 2), strict=True)
+    )
+    short = any(n < m for n, m in zip(given[-2:], least, strict=True))
+    return least if short else None
+
+
 def said(heard: Heard) -> str | None:
     """What did not fit, in the shapes that met, where torch's own words for it are obscure."""
     if len(heard.shapes) < 2:
