@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def live_taps(length: int, *, kernel: int, stride: int, padding: int, dilation: int) -> int:
+def live_taps(
+    length: int, *, kernel: int, stride: int, padding: int, dilation: int, after: int | None = None
+) -> int:
     """How many of the ``kernel`` taps fall on the map (not on padding) at some output position.
 
-    Output i puts tap j on element ``i·stride − padding + j·dilation`` of ``length``.
+    Output i puts tap j on element ``i·stride − padding + j·dilation`` of ``length``.  ``after``:
+    padding at the far edge, if it is another.
     """
-    outputs = (length + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    padded = length + padding + (padding if after is None else after)
+    outputs = (padded - dilation * (kernel - 1) - 1) // stride + 1
     taps = np.arange(kernel) * dilation - padding
     spots = taps[:, None] + np.arange(max(outputs, 0)) * stride
     return int(((spots >= 0) & (spots < length)).any(axis=1).sum())
@@ -26,3 +30,14 @@ def read(
     """
     met = {(tap * dilation - padding) % stride for tap in range(kernel)}
     return np.isin(np.arange(length) % stride, list(met))
+
+
+def read_by(
+    length: int, *, kernel: int, stride: int, padding: int, dilation: int, outputs: int
+) -> NDArray[np.bool_]:
+    """(length,) True where a tap falls at one of the first ``outputs`` positions."""
+    taps = np.arange(kernel) * dilation - padding
+    spots = (taps[:, None] + np.arange(outputs) * stride).ravel()
+    seen = np.zeros(length, dtype=bool)
+    seen[spots[(spots >= 0) & (spots < length)]] = True
+    return seen

@@ -59,7 +59,7 @@ from striate.records import Severity, Trace
 CODE = "SH100"
 NAME = "forward-fails"
 SEVERITY: Severity = "error"
-SILENT_IF = ("RE401",)
+SILENT_IF = ("RE401", "SH104")
 
 
 def find(trace: Trace) -> Iterator[Spot]:

@@ -90,7 +90,7 @@ stride = 2
 
 ## How it is measured
 
-For each axis of a convolution whose map is smaller than its kernel: output *i* puts tap *j* on
+For a convolution whose map is smaller than its kernel on some axis: output *i* puts tap *j* on
 element *i·stride − padding + j·dilation*; a tap is dead when no *i* puts it on the map. The dead
 share of the kernel is the share of its weights that cannot matter, exactly. One finding is made
 for the network, at the first such layer; it counts all of them, and its price is their dead
@@ -98,8 +98,9 @@ weights and the multiply-accumulates that are spent on them.
 
 ## Limits
 
-Kernels that exceed the map through dilation alone are another matter and not reported. A map that
-was padded by a separate operation counts as large as it then is. Pools have no weights to lose.
+Kernels that exceed the map through dilation alone are SH105's question. Padding that an operation
+of its own added (with zeros, as `ZeroPad2d` does) is told from the map; what reflects or repeats
+the map is not padding in this sense. Pools have no weights to lose.
 
 ## References
 
@@ -113,9 +114,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from striate.checking.graph import Graph, is_map, is_spatial_conv, kernel, map_size, pair
+from striate.checking.dead import dead_share, weights_of
+from striate.checking.graph import Graph, is_map, is_spatial_conv, kernel, map_size
 from striate.checking.rule import Spot
-from striate.checking.taps import live_taps
+from striate.checking.windows import Window, window_of
 from striate.checking.words import count, many, percent, place, sides
 from striate.records import Layer, Price, Severity, Trace
 
@@ -127,14 +129,14 @@ SEVERITY: Severity = "warning"
 def find(trace: Trace) -> Iterator[Spot]:
     """The first convolution with dead taps, with the sum over all of them."""
     graph = Graph(trace)
-    starved = [(layer, share) for layer in trace if (share := _dead_share(graph, layer)) > 0]
+    starved = list(_starved(graph))
     if not starved:
         return
-    first, share = starved[0]
-    map_read = graph.sources(first)[0]
+    window, share = starved[0]
+    first, map_read = window.layer, window.source
     cause = _where_it_shrank(graph, map_read)
-    weights = sum(round(share * _weights(layer)) for layer, share in starved)
-    macs = sum(round(share * (layer.macs or 0)) for layer, share in starved)
+    weights = sum(round(share * weights_of(one.layer)) for one, share in starved)
+    macs = sum(round(share * (one.layer.macs or 0)) for one, share in starved)
     taps = prod(kernel(first))
     yield Spot(
         at=first,
@@ -149,7 +151,7 @@ def find(trace: Trace) -> Iterator[Spot]:
             "dead_share": share,
             "dead_weights": weights,
             "shrunk_at": cause.path,
-            "layers": [layer.path for layer, _ in starved],
+            "layers": [one.layer.path for one, _ in starved],
         },
         price=Price(params=weights, macs=macs),
         fix=(
@@ -159,29 +161,17 @@ def find(trace: Trace) -> Iterator[Spot]:
     )
 
 
-def _dead_share(graph: Graph, layer: Layer) -> float:
-    """The share of its taps that fall on padding at every position."""
-    source = graph.source(layer)
-    if not is_spatial_conv(layer) or source is None or not is_map(source):
-        return 0.0
-    alive = 1.0
-    for axis, length in enumerate(map_size(source)):
-        taps = kernel(layer)[axis]
-        if length < taps:
-            live = live_taps(
-                length,
-                kernel=taps,
-                stride=pair(layer, "stride", 1)[axis],
-                padding=pair(layer, "padding", 0)[axis],
-                dilation=pair(layer, "dilation", 1)[axis],
-            )
-            alive *= live / taps
-    return 1.0 - alive
-
-
-def _weights(layer: Layer) -> int:
-    bias = layer.shape[1] if layer.attrs.get("bias") else 0
-    return max(0, layer.params - bias)
+def _starved(graph: Graph) -> Iterator[tuple[Window, float]]:
+    """Convolutions on maps smaller than their kernels, with the share of their dead taps."""
+    for layer in graph.trace:
+        window = window_of(graph, layer) if is_spatial_conv(layer) else None
+        if window is None:
+            continue
+        size = map_size(window.source)
+        if any(n < k for n, k in zip(size, window.kernel, strict=True)):
+            share = dead_share(window)
+            if share > 0:
+                yield window, share
 
 
 def _where_it_shrank(graph: Graph, layer: Layer) -> Layer:
