@@ -7,16 +7,18 @@ claim holds are computed from its rows when the page is written, so that none ca
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, log, sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy.stats import t as student
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-Cell = bool | int | float | str
+Cell = bool | int | float | str | None
+"""None: not measured, or it failed; the record's notes say why."""
 
 
 class Part(BaseModel):
@@ -38,10 +40,14 @@ class Column(Part):
 
 
 class Claim(Part):
-    """The mean of a column over all rows must be at least (or at most) a limit."""
+    """A column's mean over all rows (or what ``by`` says) must be at least (or at most) a limit.
+
+    ``interval``: the whole 95 % interval of the mean, in every group.
+    """
 
     text: str
     column: str
+    by: Literal["mean", "geometric mean", "sum", "largest", "smallest", "interval"] = "mean"
     at_least: float | None = None
     at_most: float | None = None
 
@@ -51,11 +57,35 @@ class Claim(Part):
             raise ValueError("a claim has one limit: at_least or at_most")
         return self
 
-    def holds(self, mean: float) -> bool:
-        """Whether the measured mean is on the claim's side of the limit."""
+    def of(self, values: list[float]) -> float:
+        """The one number of a column that the claim is about."""
+        match self.by:
+            case "mean":
+                return fmean(values)
+            case "geometric mean":
+                return exp(fmean(log(value) for value in values))
+            case "sum":
+                return sum(values)
+            case "largest":
+                return max(values)
+            case "smallest":
+                return min(values)
+            case "interval":
+                low, high = interval(values)
+                return high if self.at_least is None else low
+
+    def holds(self, number: float) -> bool:
+        """Whether the measured number is on the claim's side of the limit."""
         if self.at_least is not None:
-            return mean >= self.at_least
-        return self.at_most is not None and mean <= self.at_most
+            return number >= self.at_least
+        return self.at_most is not None and number <= self.at_most
+
+
+class Table(Part):
+    """Some of a record's columns, shown together.  ``title`` stands above them."""
+
+    title: str
+    columns: tuple[str, ...]
 
 
 class Hardware(Part):
@@ -72,7 +102,10 @@ class Record(Part):
 
     ``commit``: what was checked out; ``changed`` says that the working tree differed from it.
     ``date``: the day it was measured, ``YYYY-MM-DD``.  ``averaged``: columns whose mean (and
-    standard error) over the rows is stated.
+    standard error) over the rows is stated.  ``notes``: sentences that belong to the rows.
+    ``group``: the column by which rows belong together; ``intervals``: columns whose mean and its
+    95 % interval are stated for each group.  ``tables``: where one table of all columns would be
+    too wide, those that are shown.
     """
 
     record: Literal[1] = 1
@@ -88,7 +121,11 @@ class Record(Part):
     columns: tuple[Column, ...]
     rows: Annotated[tuple[dict[str, Cell], ...], Field(min_length=1)]
     averaged: tuple[str, ...] = ()
+    group: str | None = None
+    intervals: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Record:
@@ -96,22 +133,42 @@ class Record(Part):
         for number, row in enumerate(self.rows, 1):
             if list(row) != keys:
                 raise ValueError(f"row {number} has {', '.join(row)}; the columns are {keys}")
-        for key in (*self.averaged, *(claim.column for claim in self.claims)):
+        shown = [key for table in self.tables for key in table.columns]
+        shown += self.intervals if self.group is None else (*self.intervals, self.group)
+        for key in (*self.averaged, *(claim.column for claim in self.claims), *shown):
             if key not in keys:
                 raise ValueError(f"no column {key!r}; the columns are {keys}")
         if "striate" not in self.versions or "python" not in self.versions:
             raise ValueError("versions must name striate and python")
         return self
 
-    def values(self, key: str) -> list[float]:
-        """A column's numbers, row by row; TypeError where a cell is none."""
+    def groups(self) -> tuple[Cell, ...]:
+        """What the rows are grouped by, in order; one None where by nothing."""
+        return tuple(dict.fromkeys(row[self.group] for row in self.rows)) if self.group else (None,)
+
+    def values(self, key: str, group: Cell = None) -> list[float]:
+        """A column's numbers, row by row, of those that have one; TypeError for a text.
+
+        ``group``: of the rows of this group alone.
+        """
         found: list[float] = []
         for row in self.rows:
+            if self.group is not None and group is not None and row[self.group] != group:
+                continue
             cell = row[key]
+            if cell is None:
+                continue
             if isinstance(cell, str):
                 raise TypeError(f"{key} holds {cell!r}, which is no number")
             found.append(float(cell))
         return found
+
+    def number(self, claim: Claim) -> float:
+        """What a claim is about; of several groups' intervals, the end nearest to breaking it."""
+        if claim.by != "interval":
+            return claim.of(self.values(claim.column))
+        ends = [claim.of(self.values(claim.column, group)) for group in self.groups()]
+        return max(ends) if claim.at_least is None else min(ends)
 
     def mean(self, key: str) -> float:
         """The column's mean over the rows."""
@@ -121,6 +178,14 @@ class Record(Part):
         """The standard error of that mean; None for fewer than two rows."""
         values = self.values(key)
         return stdev(values) / sqrt(len(values)) if len(values) > 1 else None
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean, mean ± t(n − 1) · s / √n; ValueError for n < 2."""
+    if len(values) < 2:
+        raise ValueError("an interval takes two values or more")
+    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
 
 
 def read_records(folder: Path = RESULTS) -> dict[str, Record]:

@@ -7,11 +7,12 @@ claim that does not hold is printed as such, and makes ``--check`` fail.
 from __future__ import annotations
 
 import sys
+from statistics import fmean
 
 from _generated import ROOT, finish
 
 sys.path.insert(0, str(ROOT / "bench"))
-from record import Cell, Claim, Column, Record, read_records
+from record import Cell, Claim, Column, Record, Table, interval, read_records
 
 HEAD = """\
 # What was measured
@@ -25,10 +26,10 @@ def main() -> int:
     records = read_records()
     page = "\n".join([HEAD, *(section(record) for record in records.values())])
     broken = [
-        f"{name}: does not hold: {claim.text} ({record.mean(claim.column):g})"
+        f"{name}: does not hold: {claim.text} ({record.number(claim):g})"
         for name, record in records.items()
         for claim in record.claims
-        if not claim.holds(record.mean(claim.column))
+        if not claim.holds(record.number(claim))
     ]
     for line in broken:
         print(line, file=sys.stderr)
@@ -41,25 +42,35 @@ def section(record: Record) -> str:
     machine = record.hardware
     gpu = f", {machine.gpu}" if machine.gpu else ""
     names = ", ".join(f"{name} {number}" for name, number in record.versions.items())
-    seeds = ", ".join(map(str, record.seeds))
+    seeds = f"Seeds {', '.join(map(str, record.seeds))}; " if record.seeds else ""
     lines = [f"## {record.title}", "", record.what, ""]
     lines += [f"- {statement(record, key)}" for key in record.averaged]
+    lines += [f"- {span(record, key, one)}" for one in record.groups() for key in record.intervals]
     lines += [f"- {verdict(record, claim)}" for claim in record.claims]
-    lines += ["", *table(record), ""]
+    for part in record.tables or (Table(title="", columns=tuple(c.key for c in record.columns)),):
+        lines += ["", *([f"**{part.title}**", ""] if part.title else ()), *table(record, part)]
+    lines += ["", *(line for note in record.notes for line in (note, ""))]
     changed = " with changes that were not committed" if record.changed else ""
     lines += [
         f"`{record.command}` at commit `{record.commit[:12]}`{changed}, {record.date}.",
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB{gpu}.",
-        f"{names[0].upper()}{names[1:]}. Seeds {seeds}; n = {len(record.rows)}.",
+        f"{names[0].upper()}{names[1:]}. {seeds}n = {len(record.rows)}.",
         "",
     ]
     return "\n".join(lines)
 
 
 def verdict(record: Record, claim: Claim) -> str:
-    """A claim, and whether the mean of its column holds it."""
-    held = claim.holds(record.mean(claim.column))
-    return f"{claim.text}: {'holds' if held else '**does not hold**'}"
+    """A claim, and whether its column holds it; the number itself where it is no plain mean."""
+    number = record.number(claim)
+    held = "holds" if claim.holds(number) else "**does not hold**"
+    if claim.by == "mean":
+        return f"{claim.text}: {held}"
+    column = next(column for column in record.columns if column.key == claim.column)
+    n, all_ = len(record.values(claim.column)), len(record.rows)
+    of = f", {n} of {all_} rows" if n < all_ else ""
+    unit = f" {column.unit}" if column.unit else ""
+    return f"{claim.text}: {held} ({claim.by} {write(number, column)}{unit}{of})"
 
 
 def statement(record: Record, key: str) -> str:
@@ -69,19 +80,33 @@ def statement(record: Record, key: str) -> str:
     spread = "" if error is None else f" ± {write(error, column)} (standard error)"
     mean = write(record.mean(key), column)
     unit = f" {column.unit}" if column.unit else ""
-    return f"{column.title}: {mean}{unit}{spread}, mean of {len(record.rows)}"
+    return f"{column.title}: {mean}{unit}{spread}, mean of {len(record.values(key))}"
 
 
-def table(record: Record) -> list[str]:
-    """The rows as a Markdown table."""
-    heads = [f"{c.title} ({c.unit})" if c.unit else c.title for c in record.columns]
-    sides = ["---" if isinstance(record.rows[0][c.key], str) else "---:" for c in record.columns]
-    body = [[write(row[c.key], c) for c in record.columns] for row in record.rows]
+def span(record: Record, key: str, group: Cell) -> str:
+    """A column's mean in one group, the 95 % interval of that mean, and of how many rows."""
+    column = next(column for column in record.columns if column.key == key)
+    values = record.values(key, group)
+    low, high = (write(end, column) for end in interval(values))
+    unit = f" {column.unit}" if column.unit else ""
+    name = "" if group is None else f"{group}: "
+    mean = f"{write(fmean(values), column)}{unit}"
+    return f"{name}{column.title} {mean}, 95 % interval {low} to {high}, n = {len(values)}"
+
+
+def table(record: Record, part: Table) -> list[str]:
+    """Some columns of the rows as a Markdown table."""
+    columns = [next(c for c in record.columns if c.key == key) for key in part.columns]
+    heads = [f"{c.title} ({c.unit})" if c.unit else c.title for c in columns]
+    sides = ["---" if isinstance(record.rows[0][c.key], str) else "---:" for c in columns]
+    body = [[write(row[c.key], c) for c in columns] for row in record.rows]
     return [f"| {' | '.join(cells)} |" for cells in (heads, sides, *body)]
 
 
 def write(cell: Cell, column: Column) -> str:
     """A cell in its column's format."""
+    if cell is None:
+        return "—"
     return cell if isinstance(cell, str) else format(cell, column.shown)
 
 

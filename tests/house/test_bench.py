@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench_results import section
 from common import hardware
 from record import Record, read_records
 
@@ -47,6 +48,45 @@ def test_means_errors_and_claims_come_from_the_rows(plain: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
+    ("by", "number"),
+    [
+        ("mean", 3.0),
+        ("geometric mean", 12 ** (1 / 3)),
+        ("sum", 9.0),
+        ("largest", 6.0),
+        ("smallest", 1.0),
+    ],
+)
+def test_a_claim_is_about_the_rows_that_have_a_number(
+    plain: dict[str, Any], by: str, number: float
+) -> None:
+    coins = Record.model_validate(
+        {
+            **plain,
+            "rows": [{"seed": n, "heads": value} for n, value in enumerate((1.0, 6.0, 2.0, None))],
+            "claims": [{"text": "few", "column": "heads", "by": by, "at_most": number}],
+        }
+    )
+    assert coins.number(coins.claims[0]) == pytest.approx(number)
+    assert coins.claims[0].holds(number)
+    assert not coins.claims[0].holds(number + 0.01)
+
+
+def test_a_record_is_shown_in_several_tables(plain: dict[str, Any]) -> None:
+    parts = [{"title": "Who", "columns": ["seed"]}, {"title": "What", "columns": ["heads"]}]
+    rows = [{"seed": 0, "heads": 0.5}, {"seed": 1, "heads": None}]
+    shown = section(
+        Record.model_validate(
+            {**plain, "rows": rows, "tables": parts, "notes": ["One coin rolled away."]}
+        )
+    )
+    assert "**Who**\n\n| seed |\n| ---: |\n| 0 |\n| 1 |" in shown
+    assert "| heads (share) |\n| ---: |\n| 0.50 |\n| — |" in shown
+    assert "One coin rolled away." in shown
+    assert "mean of 1" in shown
+
+
+@pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("commit", "abc", "String should match pattern"),
@@ -55,6 +95,7 @@ def test_means_errors_and_claims_come_from_the_rows(plain: dict[str, Any]) -> No
         ("averaged", ["tails"], "no column 'tails'"),
         ("versions", {"python": "3.11"}, "versions must name striate and python"),
         ("claims", [{"text": "x", "column": "heads"}], "a claim has one limit"),
+        ("tables", [{"title": "x", "columns": ["tails"]}], "no column 'tails'"),
         ("mean", 0.99, "Extra inputs are not permitted"),
     ],
 )
