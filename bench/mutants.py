@@ -27,9 +27,9 @@ from faults.hosts import Host
 from faults.judge import Verdict, judge, load
 from faults.kinds import KINDS, table
 from faults.program import Mutant, programs
+from striate.arch import Arch
 from striate.building import build
-from striate.checking import check
-from striate.records import Finding
+from striate.records import Trace
 from striate.tracing import trace
 
 EACH, SEED = 14, 0
@@ -42,22 +42,23 @@ class Plan:
     """What is to be run: mutants, and what makes each."""
 
     mutants: tuple[tuple[Mutant, Maker | None], ...]
-    known: dict[str, list[Finding]]
+    healthy: dict[str, Trace]
 
 
 def plan(folder: Path, *, each: int = EACH, seed: int = SEED, kinds: Sequence[str] = ()) -> Plan:
     """The mutants of a seed: at most ``each`` of a kind, spread over the networks."""
     found: dict[str, list[tuple[Mutant, Maker | None]]] = {kind.name: [] for kind in KINDS}
-    known: dict[str, list[Finding]] = {}
+    healthy: dict[str, Trace] = {}
     for name, program in programs().items():
         host = Host(program, folder)
-        known[name] = check(host.trace)
+        healthy[name] = host.trace
         for file in FILES:
             for mutant in file.plants(host):
                 found[mutant.kind].append((mutant, None))
     for planted in arches.plants():
         mutant, arch = planted.mutant, planted.arch
-        known.setdefault(mutant.net, check(_traced(arches.original(mutant.net))))
+        if mutant.net not in healthy:
+            healthy[mutant.net] = _traced(arches.original(mutant.net))
         found[mutant.kind].append((mutant, lambda arch=arch: build(arch, device="meta")))
     chosen = [
         one
@@ -65,7 +66,7 @@ def plan(folder: Path, *, each: int = EACH, seed: int = SEED, kinds: Sequence[st
         if not kinds or kind in kinds
         for one in _spread(several, each, random.Random(f"{seed} {kind}"))
     ]
-    return Plan(tuple(chosen), known)
+    return Plan(tuple(chosen), healthy)
 
 
 def _spread(
@@ -81,7 +82,7 @@ def _spread(
     return [one for turn in turns for one in turn][:most]
 
 
-def _traced(arch: Any) -> Any:
+def _traced(arch: Arch) -> Trace:
     return trace(lambda: build(arch, device="meta"), arch.image, name=arch.name)
 
 
@@ -89,7 +90,7 @@ def verdicts(plan: Plan, folder: Path) -> Iterator[Verdict]:
     """Each mutant judged, in order."""
     for mutant, maker in plan.mutants:
         network = maker or load(mutant.text, folder)
-        yield judge(mutant, network, plan.known[mutant.net])
+        yield judge(mutant, network, plan.healthy[mutant.net])
 
 
 def summary(done: Sequence[Verdict]) -> list[tuple[str, int, int, int, int]]:

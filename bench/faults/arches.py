@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from striate.arch import Arch, Pool, Stem, zoo
 
 from faults.program import Mutant
+from striate.arch import Arch, Pool, Stem, zoo
 
 HOSTS = ("resnet20", "resnet32", "resnet18", "resnet50", "plain20", "resnet56")
 

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from striate.records import Layer, Trace
-from striate.tracing import trace
-
 from faults.judge import load
 from faults.program import Program
+from striate.records import Layer, Trace
+from striate.tracing import trace
 
 
 @dataclass
@@ -70,3 +69,46 @@ class Host:
                     seen.add(other)
                     waiting.append(other)
         return False
+
+    def read_elsewhere(self, layer: Layer) -> bool:
+        """Whether what the layer reads is pooled by another layer, which then reads all of it."""
+        readers = self.trace.consumers().get(layer.inputs[0], ())
+        return any("pool" in self.trace.layers[reader].op for reader in readers)
+
+    def called_at(self, line: int) -> list[Layer]:
+        """The layers that were called at a line of the file."""
+        return [
+            layer
+            for layer in self.trace
+            if layer.source and int(layer.source.rpartition(":")[2]) == line
+        ]
+
+    def defined_at(self, line: int) -> list[Layer]:
+        """The layers whose modules were made at a line of the file."""
+        return [
+            layer
+            for layer in self.trace
+            if layer.defined and int(layer.defined.rpartition(":")[2]) == line
+        ]
+
+    def alone_between(self, activation: Layer) -> bool:
+        """Whether an activation is all that stands between two linear operations.
+
+        Not where the first is read by others too (it then carries a skip), where a max pool or a
+        product follows, or where a depthwise convolution meets its pointwise one, which some
+        designs join on purpose.
+        """
+        consumers = self.trace.consumers()
+        before = self.trace.layers[activation.inputs[0]]
+        while before.op in ("batch_norm", "dropout"):
+            before = self.trace.layers[before.inputs[0]]
+        readers = [self.trace.layers[i] for i in consumers.get(activation.index, ())]
+        while len(readers) == 1 and readers[0].op in PASSING:
+            readers = [self.trace.layers[i] for i in consumers.get(readers[0].index, ())]
+        linear = ("conv2d", "linear", "conv_transpose2d")
+        if before.op not in linear or len(readers) != 1 or readers[0].op not in linear:
+            return False
+        return before.attrs.get("groups", 1) == 1
+
+
+PASSING = ("batch_norm", "dropout", "cat", "adaptive_avg_pool2d", "mean", "flatten", "avg_pool2d")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import re
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from striate.checking import check
+from faults.expected import BEHIND, EXPECTED, RELATIONAL
+from faults.program import Mutant
+from striate.checking import check, rules
 from striate.checking.rule import Given
-from striate.records import Finding, Layer, Trace
+from striate.records import Finding, Trace
 from striate.tracing import trace
 
-from faults.expected import EXPECTED, RELATIONAL
-from faults.program import Mutant
-
-WEIGHTED = ("conv2d", "linear", "batch_norm", "group_norm", "layer_norm", "instance_norm")
+WEIGHTED = ("conv2d", "conv_transpose2d", "linear", "batch_norm", "group_norm", "layer_norm")
+CALLED_WITH = ("kernel", "stride", "padding", "dilation", "groups", "bias")
 _NUMBERS = count()
 
 
@@ -28,7 +29,7 @@ class Verdict:
     """What the rules made of one mutant.
 
     ``found``: a finding says what its kind asks for.  ``placed``: one of those stands at a layer
-    that was touched.  ``stray``: findings at layers neither touched nor downstream of it.
+    that was touched.  ``stray``: warnings and errors at layers neither touched nor downstream.
     ``refused``: what was said instead, where the network could not be made at all.
     """
 
@@ -37,7 +38,6 @@ class Verdict:
     placed: bool
     stray: tuple[Finding, ...]
     findings: tuple[Finding, ...]
-    trace: Trace | None
     refused: str | None = None
 
 
@@ -47,77 +47,134 @@ def load(text: str, where: Path) -> Callable[[], Any]:
     path = where / f"{name}.py"
     path.write_text(text, "utf-8")
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module.network
 
 
-def judge(mutant: Mutant, network: Callable[[], Any], known: Sequence[Finding] = ()) -> Verdict:
-    """Trace and check one mutant.  ``known``: what is found in the healthy network anyway."""
+def judge(mutant: Mutant, network: Callable[[], Any], healthy: Trace) -> Verdict:
+    """Trace and check one mutant of a network whose trace is ``healthy``."""
     expected = EXPECTED[mutant.kind]
     try:
         traced = trace(network, mutant.image, name=mutant.net)
     except Exception as error:  # noqa: BLE001  # a constructor that raises: the mutant's own code
-        return Verdict(mutant, False, False, (), (), None, f"{type(error).__name__}: {error}")
-    asked = [code for code in expected if code in _opt_in()]
+        said = f"{type(error).__name__}: {error}"
+        return Verdict(mutant, False, False, (), (), said)
+    opinions = [rule.code for rule in rules() if rule.opt_in and rule.code in expected]
     given = None if mutant.batch is None else Given(batch=mutant.batch)
-    findings = check(traced, select=("all", *asked), given=given)
-    settled = {(one.code, one.path) for one in known}
-    findings = [one for one in findings if (one.code, one.path) not in settled]
-    touched = touched_layers(traced, mutant)
+    findings = check(traced, select=("all", *opinions), given=given)
+    touched = touched_layers(traced, healthy, mutant)
     wanted = [one for one in findings if one.code in expected]
     places = right_places(traced, mutant, touched)
-    downstream = closure(traced.consumers(), touched)
-    allowed = {traced.layers[i].path for i in downstream} | places
-    stray = [one for one in findings if one.severity != "info" and not _at(one.path, allowed)]
-    if not traced.complete:
-        # Behind a failure nothing is known; the place of failure follows from what was touched.
-        stray = [one for one in stray if one.path != getattr(traced.failure, "path", None)]
+    followed = closure(traced.consumers(), touched)
+    allowed = places | {traced.layers[index].path for index in followed}
+    if traced.failure is not None:
+        allowed.add(traced.failure.path)
     return Verdict(
         mutant,
         bool(wanted),
-        any(_at(one.path, places) for one in wanted),
-        tuple(stray),
+        any(_stands(one, traced, places) for one in wanted),
+        tuple(
+            one for one in findings if one.severity != "info" and not _stands(one, traced, allowed)
+        ),
         tuple(findings),
-        traced,
     )
 
 
-def touched_layers(traced: Trace, mutant: Mutant) -> set[int]:
-    """Layers made or called at a line that was touched, or at a path that was."""
-    found: set[int] = set()
-    for layer in traced:
-        lines = {_line(layer.source), _line(layer.defined)}
-        if lines & mutant.lines or any(_under(layer.path, path) for path in mutant.paths):
-            found.add(layer.index)
+def touched_layers(traced: Trace, healthy: Trace, mutant: Mutant) -> set[int]:
+    """Layers made or called at a line that was touched, or called otherwise than they were.
+
+    Where nothing but the image was changed that is the image itself; where a touched line makes
+    and calls no layer, the layers of the modules it speaks of.
+    """
+    if not mutant.lines and not mutant.paths:
+        return {0}
+    found = {
+        layer.index
+        for layer in traced
+        if {_line(layer.source), _line(layer.defined)} & mutant.lines
+        or any(_under(layer.path, path) for path in mutant.paths)
+    }
+    before = {layer.path: layer for layer in healthy if layer.attrs}
+    if {layer.path for layer in healthy} >= {layer.path for layer in traced}:
+        for layer in traced:
+            was = before.get(layer.path)
+            if was is not None and layer.attrs and was.op == layer.op:
+                names = [name for name in CALLED_WITH if name in was.attrs]
+                if any(was.attrs[name] != layer.attrs.get(name) for name in names):
+                    found.add(layer.index)
+    for modules in (named_modules, made_modules, _instances):
+        if not found:
+            paths = modules(traced, mutant)
+            found = {l.index for l in traced if any(_under(l.path, path) for path in paths)}
     return found
+
+
+def named_modules(traced: Trace, mutant: Mutant) -> set[str]:
+    """Modules that a touched line calls by their name (``self.down2``)."""
+    lines = mutant.text.splitlines()
+    return {
+        ".".join(part for part in (path, name) if part)
+        for line in mutant.lines
+        for path in _of_class(traced, mutant, line)
+        for name in re.findall(r"self\.(\w+)", lines[line - 1])
+    }
+
+
+def made_modules(traced: Trace, mutant: Mutant) -> set[str]:
+    """Modules that were made at a touched line."""
+    return {path for path, place in traced.defined.items() if _line(place) in mutant.lines}
+
+
+def _instances(traced: Trace, mutant: Mutant) -> set[str]:
+    """Modules of the classes whose bodies were touched."""
+    return {path for line in mutant.lines for path in _of_class(traced, mutant, line) if path}
+
+
+def _of_class(traced: Trace, mutant: Mutant, line: int) -> set[str]:
+    """Paths of the modules of the class around a line."""
+    for node in ast.walk(ast.parse(mutant.text)):
+        if isinstance(node, ast.ClassDef) and node.lineno <= line <= (node.end_lineno or 0):
+            return {path for path, name in traced.modules.items() if name == node.name}
+    return set()
 
 
 def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
     """Paths at which a finding counts as placed."""
+    upstream = {layer.index: layer.inputs for layer in traced}
     indices = set(touched)
     if mutant.before:
-        indices |= closure({layer.index: layer.inputs for layer in traced}, touched)
+        indices |= closure(upstream, touched)
+    if touched == {0}:
+        # The image is wrong: any layer at which that shows is right.
+        indices |= {layer.index for layer in traced}
     if mutant.kind in RELATIONAL:
         indices |= _neighbours(traced, touched)
-    places = {traced.layers[index].path for index in indices}
-    places |= set(mutant.paths)
-    names = (*traced.unused, *traced.frozen)
-    modules = {name.rpartition(".")[0] for name in names}
-    places |= {path for path in modules if _made_at_touched(path, mutant) or not touched}
-    if traced.failure is not None:
-        line = _line(traced.failure.source)
-        near = closure({layer.index: layer.inputs for layer in traced}, set(traced.failure.inputs))
-        if line in mutant.lines or near & touched or mutant.image:
-            places.add(traced.failure.path)
+    if mutant.kind in BEHIND:
+        indices |= _spatial_behind(traced, touched)
+    places = {traced.layers[index].path for index in indices} | set(mutant.paths)
+    spoken = named_modules(traced, mutant) | made_modules(traced, mutant)
+    for name in (*traced.unused, *traced.frozen):
+        path = name.rpartition(".")[0]
+        if any(_under(path, other) for other in spoken):
+            places.add(path)
+    failure = traced.failure
+    if failure is not None and (
+        closure(upstream, failure.inputs) & touched
+        or _line(failure.source) in mutant.lines
+        or any(_under(failure.path, other) for other in spoken | _instances(traced, mutant))
+    ):
+        places.add(failure.path)
     return places
 
 
-def closure(edges: Any, start: Iterable[int]) -> set[int]:
+def closure(edges: Mapping[int, Iterable[int]], start: Iterable[int]) -> set[int]:
     """Everything reached from ``start``, itself included."""
-    seen, waiting = set(start), list(start)
+    seen = set(start)
+    waiting = list(seen)
     while waiting:
         for other in edges.get(waiting.pop(), ()):
             if other not in seen:
@@ -128,34 +185,55 @@ def closure(edges: Any, start: Iterable[int]) -> set[int]:
 
 def _neighbours(traced: Trace, touched: set[int]) -> set[int]:
     """The nearest layers with weights before and behind the touched ones, and what is between."""
-    before = {layer.index: layer.inputs for layer in traced}
+    upstream = {layer.index: layer.inputs for layer in traced}
+    ends = {layer.index for layer in traced if layer.op in WEIGHTED}
+    return _until(upstream, touched, ends) | _until(traced.consumers(), touched, ends)
+
+
+def _spatial_behind(traced: Trace, touched: set[int]) -> set[int]:
+    """The first kernels behind the touched layers that look at more than one position."""
+    ends = {
+        layer.index
+        for layer in traced
+        if layer.op == "conv2d" and max(layer.attrs.get("kernel", (1,))) > 1
+    }
+    return _until(traced.consumers(), touched, ends)
+
+
+def _until(edges: Mapping[int, Sequence[int]], start: set[int], ends: set[int]) -> set[int]:
     found: set[int] = set()
-    for edges in (before, traced.consumers()):
-        waiting = list(touched)
-        while waiting:
-            for other in edges.get(waiting.pop(), ()):
-                if other in found:
-                    continue
+    waiting = list(start)
+    while waiting:
+        for other in edges.get(waiting.pop(), ()):
+            if other not in found:
                 found.add(other)
-                if traced.layers[other].op not in WEIGHTED:
+                if other not in ends:
                     waiting.append(other)
     return found
 
 
-def _made_at_touched(path: str, mutant: Mutant) -> bool:
-    lines = mutant.text.splitlines()
-    last = path.rpartition(".")[2]
-    return any(f"self.{last}" in lines[line - 1] for line in mutant.lines) or any(
-        _under(path, other) for other in mutant.paths
+def _stands(finding: Finding, traced: Trace, places: set[str]) -> bool:
+    """At one of the places, at the module around or inside one, or naming one.
+
+    A finding on a stretch of layers ("from here to `head`") stands at all of them.
+    """
+    named = re.findall(r"`([^`]+)`", finding.message)
+    if any(_at(path, places) for path in (finding.path, *named)):
+        return True
+    stretch = re.search(r"from here to `([^`]+)`", finding.message)
+    if stretch is None:
+        return False
+    first = [layer.index for layer in traced if _under(layer.path, finding.path)]
+    last = [layer.index for layer in traced if _under(layer.path, stretch[1])]
+    return any(
+        _at(layer.path, places)
+        for layer in traced
+        if first and last and first[0] <= layer.index <= last[-1]
     )
 
 
 def _at(path: str, places: set[str]) -> bool:
-    """At one of the places, or at the module right above or below one."""
-    return any(
-        path == place or (path and place.startswith(f"{path}.")) or _under(path, place)
-        for place in places
-    )
+    return any(_under(path, place) or (path and _under(place, path)) for place in places)
 
 
 def _under(path: str, other: str) -> bool:
@@ -164,19 +242,3 @@ def _under(path: str, other: str) -> bool:
 
 def _line(place: str | None) -> int:
     return int(place.rpartition(":")[2]) if place else 0
-
-
-def _opt_in() -> set[str]:
-    from striate.checking import rules
-
-    return {rule.code for rule in rules() if rule.opt_in}
-
-
-def layers_at(traced: Trace, path: str) -> list[Layer]:
-    """The layers of a path."""
-    return [layer for layer in traced if _under(layer.path, path)]
-
-
-def workplace() -> tempfile.TemporaryDirectory[str]:
-    """A folder for the mutants' files."""
-    return tempfile.TemporaryDirectory(prefix="mutants")

@@ -44,15 +44,15 @@ def table() -> str:
         "# Kinds of fault",
         "",
         "Drawn from public issue threads before the rules were read; written by",
-        "`python bench/mutants.py --kinds` from `kinds.py`. A finding counts as found only where it",
-        "says what the fourth column asks for.",
+        "`python bench/mutants.py --kinds` from `kinds.py`. A finding counts as found only where",
+        "it says what the fourth column asks for.",
         "",
         "| kind | about | what was done | a finding must say | reported in |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {kind.name} | {kind.group} | {kind.what} | {kind.found} | [{kind.source}]({kind.link}) |"
-        for kind in KINDS
+        f"| {one.name} | {one.group} | {one.what} | {one.found} | [{one.source}]({one.link}) |"
+        for one in KINDS
     ]
     return "\n".join(lines) + "\n"
 
@@ -119,7 +119,8 @@ KINDS: tuple[Kind, ...] = (
         "that positions are covered unevenly",
     ),
     _kind(
-        "shape", "never-reduced", "labmlai/annotated_deep_learning_paper_implementations/issues/205",
+        "shape", "never-reduced",
+        "labmlai/annotated_deep_learning_paper_implementations/issues/205",
         "strides missing from the later stages, so that wide layers run on large maps",
         "that the map is not reduced, or the field too small, or a stage too dear",
     ),
@@ -264,7 +265,8 @@ KINDS: tuple[Kind, ...] = (
         "that two linear operations follow each other",
     ),
     _kind(
-        "norm and activation", "softmax-at-end", "jindongwang/Deep-learning-activity-recognition/issues/10",
+        "norm and activation", "softmax-at-end",
+        "jindongwang/Deep-learning-activity-recognition/issues/10",
         "a softmax in the network in front of a loss that applies its own",
         "that the network ends in a softmax",
     ),

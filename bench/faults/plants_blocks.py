@@ -81,7 +81,6 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     ("bias-before-norm", "digits_sequential", "a norm behind the first layer", (("        nn.Conv2d(1, 16, kernel_size=3, padding=1),\n", "        nn.Conv2d(1, 16, kernel_size=3, padding=1),\n        nn.BatchNorm2d(16),\n"),)),
     ("bias-before-norm", "groupnorm_resnext", "batch norm behind the stem", (("self.stem = nn.Conv2d(3, 32, kernel_size=3, padding=1, bias=False)", "self.stem = nn.Conv2d(3, 32, kernel_size=3, padding=1)"), ("self.norm = nn.GroupNorm(8, 32)", "self.norm = nn.BatchNorm2d(32)"))),
     # ---- orders in a Sequential
-    ("norm-after-activation", "unet", "first of two", (("            nn.Conv2d(given, out, kernel_size=3, padding=1, bias=False),\n            nn.BatchNorm2d(out),\n            nn.ReLU(inplace=True),", "            nn.Conv2d(given, out, kernel_size=3, padding=1, bias=False),\n            nn.ReLU(inplace=True),\n            nn.BatchNorm2d(out),"),)),
     ("norm-after-activation", "autoencoder", "third of the encoder", (("            nn.BatchNorm2d(128),\n            nn.LeakyReLU(0.2),", "            nn.LeakyReLU(0.2),\n            nn.BatchNorm2d(128),"),)),
     ("norm-after-activation", "squeeze_excite", "the stem", (("            nn.BatchNorm2d(32),\n            nn.ReLU(inplace=True),", "            nn.ReLU(inplace=True),\n            nn.BatchNorm2d(32),"),)),
     # ---- saturating activations

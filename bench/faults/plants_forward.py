@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from faults.hosts import Host
 from faults.program import Mutant, Program
+
+OPS = ("relu", "silu", "gelu", "leaky_relu", "hardtanh", "relu6")
 
 
 def plants(host: Host) -> Iterator[Mutant]:
@@ -30,9 +33,10 @@ def _activation_lost(host: Host) -> Iterator[Mutant]:
     program = host.program
     for call in program.activations():
         inner = call.args[0]
-        if _around(program, inner) not in ("norm", "conv", "linear"):
+        those = [one for one in host.called_at(call.lineno) if one.op in OPS]
+        if not those or not all(host.alone_between(one) for one in those):
             continue
-        text = program.replaced(call, program.source(inner))
+        text = _without_idle_lines(program.replaced(call, program.source(inner)))
         dense = "fc" in program.source(inner) or "up(" in program.source(inner)
         kind = "no-dense-activation" if dense else "no-activation"
         yield program.mutant(kind, f"line {call.lineno}", text)
@@ -40,11 +44,19 @@ def _activation_lost(host: Host) -> Iterator[Mutant]:
         line = program.text.splitlines(keepends=True)[call.lineno - 1]
         if line.strip() != f"{program.source(call)},":
             continue
+        those = host.defined_at(call.lineno)
+        if not those or not all(host.alone_between(one) for one in those):
+            continue
         lines = program.text.splitlines(keepends=True)
         text = "".join(lines[: call.lineno - 1] + lines[call.lineno :])
         dense = "nn.Linear" in lines[call.lineno - 2]
         kind = "no-dense-activation" if dense else "no-activation"
         yield program.mutant(kind, f"line {call.lineno} taken away", text)
+
+
+def _without_idle_lines(text: str) -> str:
+    """Without lines that assign a name to itself."""
+    return re.sub(r"^ *(\w+) = \1\n", "", text, flags=re.MULTILINE)
 
 
 def _around(program: Program, inner: ast.expr) -> str:
@@ -201,10 +213,21 @@ def _norm_after_activation(host: Host) -> Iterator[Mutant]:
         if isinstance(inner, ast.Call) and inner.args and _is_norm(ast.unparse(inner.func)):
             activation, norm = ast.unparse(call.func), ast.unparse(inner.func)
             given = program.source(inner.args[0])
-            if not isinstance(inner.args[0], ast.Call):
+            if not isinstance(inner.args[0], ast.Call) or not _few(host, call.lineno):
                 continue
             text = program.replaced(call, f"{norm}({activation}({given}))")
             yield program.mutant("norm-after-activation", f"line {call.lineno}", text)
+
+
+def _few(host: Host, line: int) -> bool:
+    """Whether the activations called at a line are few among those behind norms."""
+    behind = [
+        layer
+        for layer in host.trace
+        if layer.op in OPS and "norm" in host.trace.layers[layer.inputs[0]].op
+    ]
+    here = [layer for layer in host.called_at(line) if layer in behind]
+    return 0 < 3 * len(here) <= len(behind)
 
 
 def _is_norm(name: str) -> bool:
@@ -237,7 +260,7 @@ def _never_used(host: Host) -> Iterator[Mutant]:
             continue
         indent = line[: len(line) - len(line.lstrip())]
         extra = f"{indent}{name}_extra = {rest}\n"
-        text = "".join(lines[: call.lineno] + [extra] + lines[call.lineno :])
+        text = "".join([*lines[: call.lineno], extra, *lines[call.lineno :]])
         yield program.mutant("never-used", f"{name}_extra", text)
 
 

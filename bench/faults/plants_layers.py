@@ -88,7 +88,7 @@ def _kernel_under_stride(host: Host) -> Iterator[Mutant]:
     program = host.program
     for call, made in host.convs():
         if any(layer.attrs["stride"] == (2, 2) for layer in made) and all(
-            layer.attrs["kernel"] == (3, 3) and layer.attrs["groups"] == 1 for layer in made
+            layer.attrs["kernel"] == (3, 3) and not host.read_elsewhere(layer) for layer in made
         ):
             text = program.with_arguments(call, kernel_size="1", padding="0")
             yield program.mutant("kernel-under-stride", f"{made[0].path}, 1×1 by twos", text)
@@ -145,17 +145,10 @@ def _merge_size(host: Host) -> Iterator[Mutant]:
 
 
 def _added(host: Host, index: int) -> bool:
-    """Whether the layer's map meets another at an addition before anything pools it away."""
-    waiting, seen = [index], {index}
-    while waiting:
-        for other in host.trace.consumers().get(waiting.pop(), ()):
-            layer = host.trace.layers[other]
-            if layer.op == "add":
-                return True
-            if other not in seen and len(layer.shape) == 4 and not layer.gate:
-                seen.add(other)
-                waiting.append(other)
-    return False
+    """Whether the layer is part of a block that ends in an addition."""
+    path = host.trace.layers[index].path
+    blocks = {layer.path for layer in host.trace if layer.op == "add" and layer.path}
+    return any(path.startswith(f"{block}.") for block in blocks)
 
 
 def _pool_of_one(host: Host) -> Iterator[Mutant]:

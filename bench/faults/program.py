@@ -11,18 +11,34 @@ from pathlib import Path
 HEALTHY = Path(__file__).resolve().parent / "healthy"
 
 PARAMETERS = {
-    "Conv2d": (
-        "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"
-    ).split(),
-    "ConvTranspose2d": (
-        "in_channels out_channels kernel_size stride padding output_padding groups bias dilation"
-    ).split(),
-    "MaxPool2d": "kernel_size stride padding dilation return_indices ceil_mode".split(),
-    "AvgPool2d": "kernel_size stride padding ceil_mode count_include_pad".split(),
+    "Conv2d": [
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "bias",
+        "padding_mode",
+    ],
+    "ConvTranspose2d": [
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "output_padding",
+        "groups",
+        "bias",
+        "dilation",
+    ],
+    "MaxPool2d": ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"],
+    "AvgPool2d": ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"],
     "AdaptiveAvgPool2d": ["output_size"],
-    "Linear": "in_features out_features bias".split(),
-    "BatchNorm2d": "num_features eps momentum affine track_running_stats".split(),
-    "GroupNorm": "num_groups num_channels eps affine".split(),
+    "Linear": ["in_features", "out_features", "bias"],
+    "BatchNorm2d": ["num_features", "eps", "momentum", "affine", "track_running_stats"],
+    "GroupNorm": ["num_groups", "num_channels", "eps", "affine"],
 }
 ACTIVATIONS = ("F.relu", "F.silu", "F.gelu", "self.relu", "self.act", "self.act1", "self.act2")
 
