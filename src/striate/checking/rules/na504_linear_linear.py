@@ -59,8 +59,8 @@ saves nothing: what is lost there is the activation.
 ## Limits
 
 Layer, group and instance norm divide by what they measure on each image, so they count as
-nonlinear: a forgotten activation behind them is not found. Nor is one whose input a skip reads
-too.
+nonlinear here. An activation that was forgotten behind them, beside a depthwise convolution, or
+where a skip reads too, is looked for by [NA515](na515.md), which compares the network's blocks.
 
 ## References
 
@@ -74,16 +74,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from striate.checking.graph import (
-    DENSE,
-    SAME,
-    Graph,
-    channels,
-    groups,
-    is_map,
-    kernel,
-    pair,
-)
+from striate.checking.graph import DENSE, Graph, channels, is_map, kernel, pair
+from striate.checking.linear import is_factorised, linear_before
 from striate.checking.rule import Spot
 from striate.checking.words import place
 from striate.records import Layer, Price, Severity, Trace
@@ -93,18 +85,13 @@ NAME = "linear-linear"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
-LINEAR = DENSE | {"conv2d"}
-AFFINE = SAME | {"batch_norm"}
-AVERAGES = frozenset({"avg_pool2d", "adaptive_avg_pool2d", "mean"})
-FLATTENS = frozenset({"flatten", "view", "reshape", "squeeze"})
-
 
 def find(trace: Trace) -> Iterator[Spot]:
     """Second members of linear pairs."""
     graph = Graph(trace)
     for layer in trace:
-        first = _linear_before(graph, layer)
-        if first is None or _is_factorised(first, layer):
+        first = linear_before(graph, layer)
+        if first is None or is_factorised(first, layer):
             continue
         params, macs = _saved(first, layer)
         width_in, middle = channels(first)
@@ -125,49 +112,6 @@ def find(trace: Trace) -> Iterator[Spot]:
             price=Price(params=params, macs=macs),
             fix=f"put an activation behind {place(first.path)}, or make one layer of the two.",
         )
-
-
-def _linear_before(graph: Graph, layer: Layer) -> Layer | None:
-    """The linear operation whose output reaches ``layer`` alone, and changed by nothing but it."""
-    if layer.op not in LINEAR:
-        return None
-    through = AFFINE | AVERAGES | (FLATTENS if layer.op in DENSE else SAME)
-    here = graph.source(layer)
-    while here is not None and graph.only_user(here) is not None:
-        if here.op in LINEAR:
-            return here
-        if here.op not in through or not _keeps_channels(graph, here):
-            return None
-        here = graph.source(here)
-    return None
-
-
-def _keeps_channels(graph: Graph, layer: Layer) -> bool:
-    """An average over the channels themselves is another kind of map."""
-    source = graph.source(layer)
-    if source is None or layer.op not in AVERAGES:
-        return source is not None
-    return layer.shape[:2] == source.shape[:2]
-
-
-def _is_factorised(first: Layer, second: Layer) -> bool:
-    if groups(first) > 1 or groups(second) > 1:
-        return True
-    (width_in, middle), width_out = channels(first), channels(second)[1]
-    if middle < min(width_in, width_out) or _is_linear_bottleneck(first, second):
-        return True
-    tall, wide = (
-        any(kernel(layer)[axis] == 1 < kernel(layer)[1 - axis] for layer in (first, second))
-        for axis in (1, 0)
-    )
-    return tall and wide
-
-
-def _is_linear_bottleneck(first: Layer, second: Layer) -> bool:
-    """A projection that ends one inverted residual block, and the expansion of the next."""
-    (width_in, middle), width_out = channels(first), channels(second)[1]
-    pointwise = all(layer.op == "conv2d" and kernel(layer) == (1, 1) for layer in (first, second))
-    return pointwise and middle <= width_in and middle < width_out
 
 
 def _saved(first: Layer, second: Layer) -> tuple[int, int]:
