@@ -58,9 +58,17 @@ def _show(out: Talk, group: list[Finding]) -> None:
         out.tell(f"[dim]price:[/] {price_text(price)}{all_}", indent=6, hang=2)
     if first.fix:
         out.tell(f"[good]mend:[/] {escape(first.fix)}", indent=6, hang=2)
-    where = first.source or (place_name(first.path) if first.defined is None else first.defined)
-    if where:
-        out.tell(f"[dim]{escape(where)}[/]", indent=6)
+    place = _place(first)
+    if place is not None:
+        out.tell(f"[dim]{escape(place)}[/]", indent=6, hang=2)
+
+
+def _place(finding: Finding) -> str | None:
+    """The line that made the module, and the one that called it, where they are known."""
+    made, called = finding.defined, finding.source
+    if made is None or called is None or made == called:
+        return made or called or place_name(finding.path)
+    return f"{made}, called at {called}"
 
 
 def price_text(price: Price) -> str:
@@ -97,7 +105,11 @@ def summary(findings: Sequence[Finding], networks: int) -> str:
     said = f"{', '.join(counts) or 'no findings'} in {_many(networks, 'network')}"
     safe = sum(finding.safe for finding in findings if finding.edits)
     unsafe = sum(not finding.safe for finding in findings if finding.edits)
-    mends = [f"{safe} for --fix"] * bool(safe) + [f"{unsafe} for --unsafe-fixes"] * bool(unsafe)
+    mends = [
+        f"{number} with a mend for {option}"
+        for number, option in ((safe, "--fix"), (unsafe, "--unsafe-fixes"))
+        if number
+    ]
     return f"{said}; {', '.join(mends)}" if mends else said
 
 

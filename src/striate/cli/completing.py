@@ -16,6 +16,13 @@ def complete_zoo(incomplete: str) -> list[str]:
     return [name for name in zoo_names() if name.startswith(incomplete)]
 
 
+def complete_code(incomplete: str) -> list[tuple[str, str]]:
+    """Codes of the linter's rules, each with its name."""
+    from striate.checking import rules
+
+    return [(rule.code, rule.name) for rule in rules() if rule.code.startswith(incomplete.upper())]
+
+
 def complete_target(incomplete: str) -> list[str]:
     """Names of the zoo, and TOML and Python files."""
     return _with_files(complete_zoo(incomplete), incomplete, (".toml", ".py"))

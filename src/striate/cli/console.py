@@ -120,7 +120,8 @@ def talk(*, as_json: bool, quiet: bool = False) -> Talk:
 
 def complain(word: str, message: str) -> None:
     """One line on stderr: what went wrong, or what should be known."""
-    error_console().print(f"[bad]{word}:[/] {escape(' '.join(message.split()))}")
+    style = "dim" if word == "note" else "bad"
+    error_console().print(f"[{style}]{word}:[/] {escape(' '.join(message.split()))}")
 
 
 def error_console() -> Console:

@@ -35,6 +35,15 @@ def placed(
     )
 
 
+def toml_lines(target: Target) -> set[str]:
+    """The lines of an architecture's file that make its parts; none for a zoo name."""
+    if not target.text.endswith(".toml"):
+        return set()
+    path = Path(target.text)
+    lines = part_lines(path.read_text(encoding="utf-8"))
+    return {f"{path}:{line}" for line in {1, *lines.values()}}
+
+
 def part_of(path: str) -> str:
     """The part of an architecture that a module belongs to, by its key; else the module itself.
 

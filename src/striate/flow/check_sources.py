@@ -18,11 +18,12 @@ _DYNAMIC = ("import_module", "__import__", "exec", "spec_from_file_location")
 
 
 @cache
-def _library_folders() -> tuple[str, ...]:
+def library_folders() -> tuple[str, ...]:
+    """Where Python and the installed packages lie, each with a slash behind it."""
     paths = sysconfig.get_paths()
     folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders |= {*site.getsitepackages(), site.getusersitepackages()}
-    return tuple(os.path.realpath(folder) + os.sep for folder in folders)
+    return tuple(sorted(os.path.realpath(folder) + os.sep for folder in folders))
 
 
 @cache
@@ -31,7 +32,7 @@ def is_library(file: str) -> bool:
     real = os.path.realpath(file)
     parts = Path(real).parts
     return (
-        real.startswith((*_library_folders(), _OURS))
+        real.startswith((*library_folders(), _OURS))
         or "site-packages" in parts
         or "dist-packages" in parts
         or file.startswith("<")

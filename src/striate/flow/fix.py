@@ -14,11 +14,16 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from striate.checking import codes_of
 from striate.errors import StriateError
-from striate.flow.check import Asked, Inspected
+from striate.flow.check import Inspected
 from striate.flow.check_places import part_of
+from striate.flow.check_types import Asked
 from striate.records import Edit, Finding, Trace
 
 Kind = TypeVar("Kind", bound="Design")
+
+
+Only = frozenset[tuple[str, str]]
+"""Findings, by rule and path."""
 
 
 class Design(Protocol):
@@ -59,10 +64,11 @@ class Mended(Generic[Kind]):
     suggestions: tuple[Suggestion, ...]
 
 
-def mend(design: Kind, asked: Asked, *, unsafe: bool) -> Mended[Kind]:
+def mend(design: Kind, asked: Asked, *, unsafe: bool, only: Only | None = None) -> Mended[Kind]:
     """Make every mend that holds; ``unsafe``: also those that change what the network can compute.
 
-    Of the findings that ``asked`` selects.  Raises what inspecting the design as it is raises.
+    Of the findings that ``asked`` selects, or, where ``only`` is given, of those alone.  Raises
+    what inspecting the design as it is raises.
     """
     wanted = codes_of(asked.select or ("all",), "select") - codes_of(asked.ignore, "ignore")
     everything = everything_of(asked)
@@ -75,6 +81,7 @@ def mend(design: Kind, asked: Asked, *, unsafe: bool) -> Mended[Kind]:
             finding
             for finding in now.findings
             if finding.code in wanted
+            and (only is None or (finding.code, finding.path) in only)
             and finding.edits
             and (finding.safe or unsafe)
             and (finding.code, finding.path) not in refused

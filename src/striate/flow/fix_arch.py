@@ -10,8 +10,9 @@ from typing import NamedTuple
 from striate.arch import Arch, to_toml
 from striate.arch.mending import mended
 from striate.arch.patching import patched_toml
-from striate.flow.check import Asked, Inspected, inspect_target
+from striate.flow.check import Inspected, inspect_target
 from striate.flow.check_places import placed
+from striate.flow.check_types import Asked
 from striate.flow.fix import Mended, mend
 from striate.flow.fix_files import Patch
 from striate.flow.targets import Target, from_arch

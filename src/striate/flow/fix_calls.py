@@ -147,12 +147,20 @@ def _appended(args: Sequence[cst.Arg], argument: str, value: cst.BaseExpression)
     last = args[-1]
     between: Any = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
     if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
-        between = args[-2].comma
-        if _has_comment(between):
-            between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        between = _without_comment(args[-2].comma)
     new = new.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
     last = last.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace(""))
     return [*args[:-1], last, new]
+
+
+def _without_comment(comma: cst.Comma) -> cst.Comma:
+    """The same separator, its line break kept."""
+    space = comma.whitespace_after
+    if isinstance(space, cst.ParenthesizedWhitespace):
+        space = space.with_changes(
+            first_line=cst.TrailingWhitespace(newline=space.first_line.newline), empty_lines=()
+        )
+    return cst.Comma(whitespace_after=space)
 
 
 def _written(value: Value, old: cst.BaseExpression | None) -> cst.BaseExpression:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from striate.errors import InputError
-from striate.flow.check import Asked, Inspected, inspect_target
+from striate.flow.check import Inspected, inspect_target
+from striate.flow.check_types import Asked
 from striate.flow.fix_calls import CallEdit, Value, changed_calls
 from striate.flow.fix_files import Patch, shown
 from striate.flow.fix_reload import imported_anew

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from striate.checking import codes_of
-from striate.errors import InputError, Interrupted, StriateError
-from striate.flow.check import Asked, Checked, Inspected, inspect_target, refuse
-from striate.flow.fix import Mended, Suggestion, everything_of, mend, objection
+from striate.errors import InputError, StriateError
+from striate.flow.check import inspect_target
+from striate.flow.check_types import Asked
+from striate.flow.fix import Mended, Only, Suggestion, everything_of, mend, objection
 from striate.flow.fix_arch import ArchDesign, design_of
 from striate.flow.fix_files import Patch, write_patches
 from striate.flow.fix_source import SourceDesign
@@ -34,12 +33,12 @@ class Gain:
 class FixedTarget:
     """A TARGET after its mends.
 
-    ``checked``: what is still found.  ``mended``: what is not any more.  ``suggestions``: mends
-    that could not be made, and why.  ``patches``: what files become; ``written`` says that they
-    did.  ``note``: why nothing was written, where something would have been.
+    ``mended``: the findings that are gone.  ``suggestions``: mends that could not be made, and why.
+    ``patches``: what files become; ``written`` says that they did.  ``note``: why nothing was
+    written, where something would have been.
     """
 
-    checked: Checked
+    target: str
     mended: tuple[Finding, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     gain: Gain | None = None
@@ -48,79 +47,82 @@ class FixedTarget:
     note: str | None = None
 
 
-def fix_targets(
-    targets: Sequence[str],
-    asked: Mapping[str, Asked],
-    *,
-    unsafe: bool,
-    write: bool,
-    out: Path | None = None,
-) -> Iterator[FixedTarget]:
-    """Mend each TARGET in turn; one that cannot be checked does not keep the rest from it.
+@dataclass(frozen=True, kw_only=True)
+class Mending:
+    """How mends are made.
 
-    ``asked``: how each is checked.  ``unsafe``: also make mends that change what the network can
-    compute.  Without ``write`` nothing is.  ``out``: where the TOML of a zoo name goes.  A mend of
-    source that other targets share is kept only if they are no worse for it.
+    ``asked``: how each TARGET is checked.  ``only``: the findings of each that may be mended.
+    ``unsafe``: also make mends that change what the network can compute.  ``write``: into the
+    files.  ``out``: where the TOML of a zoo name goes.  ``known``: modules that were imported
+    before the first TARGET was.
     """
-    for target in targets:
-        refuse(asked[target])
+
+    asked: Mapping[str, Asked]
+    only: Mapping[str, Only]
+    unsafe: bool
+    write: bool
+    known: frozenset[str]
+    out: Path | None = None
+
+
+def fix_targets(targets: Sequence[str], mending: Mending) -> Iterator[FixedTarget]:
+    """Mend each TARGET in turn.
+
+    A mend of source that other targets share is kept only if they are no worse for it.
+    """
+    out = mending.out
     if out is not None and len(targets) > 1:
         raise InputError(f"--out {out}: holds one network; mend one TARGET at a time")
-    known = frozenset(sys.modules)
     for target in targets:
-        try:
-            if module_of(target) is not None:
-                if out is not None:
-                    raise InputError(f"--out {out}: is for architectures; {target} is Python")
-                others = [other for other in targets if other != target and module_of(other)]
-                yield _source(target, asked, others, known, unsafe=unsafe, write=write)
-            else:
-                yield _network(target, asked[target], out, unsafe=unsafe, write=write)
-        except Interrupted:
-            raise
-        except StriateError as error:
-            yield FixedTarget(checked=Checked(target=target, error=str(error)))
+        if not mending.only[target]:
+            continue
+        if module_of(target) is not None:
+            if out is not None:
+                raise InputError(f"--out {out}: is for architectures; {target} is Python")
+            others = [other for other in targets if other != target and module_of(other)]
+            yield _source(target, others, mending)
+        else:
+            yield _network(target, mending)
 
 
-def _network(
-    text: str, asked: Asked, out: Path | None, *, unsafe: bool, write: bool
-) -> FixedTarget:
+def _network(text: str, mending: Mending) -> FixedTarget:
     """A TARGET that is an architecture, or somebody else's network, which nobody can mend."""
     target = resolve(text)
+    asked = mending.asked[text]
     if target.arch is None:
-        return FixedTarget(checked=_checked(text, inspect_target(target, asked), asked))
+        found = inspect_target(target, asked).findings
+        reason = f"{text} is not among your sources"
+        return FixedTarget(
+            target=text,
+            suggestions=tuple(
+                Suggestion(finding=finding, reason=reason)
+                for finding in found
+                if (finding.code, finding.path) in mending.only[text]
+            ),
+        )
     first = design_of(target)
-    done: Mended[ArchDesign] = mend(first, asked, unsafe=unsafe)
-    patches = done.design.patches(first, out)
+    done: Mended[ArchDesign] = mend(first, asked, unsafe=mending.unsafe, only=mending.only[text])
+    patches = done.design.patches(first, mending.out)
     note = None
-    if write and patches:
-        write_patches(patches)
-    elif done.findings and not patches:
+    if done.findings and not patches:
         note = f"{text} is a name of the zoo and has no file; --out FILE.toml writes one"
-    return _told(text, done, asked, patches, written=write and bool(patches), note=note)
+    return _told(text, done, patches, mending, note)
 
 
-def _source(
-    text: str,
-    asked: Mapping[str, Asked],
-    others: Sequence[str],
-    known: frozenset[str],
-    *,
-    unsafe: bool,
-    write: bool,
-) -> FixedTarget:
+def _source(text: str, others: Sequence[str], mending: Mending) -> FixedTarget:
     done: Mended[SourceDesign] = mend(
-        SourceDesign(target=text, known=known), asked[text], unsafe=unsafe
+        SourceDesign(target=text, known=mending.known),
+        mending.asked[text],
+        unsafe=mending.unsafe,
+        only=mending.only[text],
     )
     patches = done.design.patches()
-    worse = _worse(done.design, patches, others, asked)
+    worse = _worse(done.design, patches, others, mending.asked)
     if worse is not None:
         refused = tuple(Suggestion(finding=finding, reason=worse) for finding in done.findings)
         done = replace(done, after=done.before, findings=(), suggestions=refused)
         patches = ()
-    if write and patches:
-        write_patches(patches)
-    return _told(text, done, asked[text], patches, written=write and bool(patches), note=None)
+    return _told(text, done, patches, mending, None)
 
 
 def _worse(
@@ -153,32 +155,21 @@ def _worse(
 def _told(
     text: str,
     done: Mended[ArchDesign] | Mended[SourceDesign],
-    asked: Asked,
     patches: tuple[Patch, ...],
-    *,
-    written: bool,
+    mending: Mending,
     note: str | None,
 ) -> FixedTarget:
-    gone = bool(done.findings)
+    written = mending.write and bool(patches)
+    if written:
+        write_patches(patches)
     return FixedTarget(
-        checked=_checked(text, done.after if written else done.before, asked),
+        target=text,
         mended=done.findings,
         suggestions=done.suggestions,
-        gain=_gain(done.before.trace, done.after.trace) if gone else None,
+        gain=_gain(done.before.trace, done.after.trace) if done.findings else None,
         patches=patches,
         written=written,
         note=note,
-    )
-
-
-def _checked(text: str, found: Inspected, asked: Asked) -> Checked:
-    """What was found, of the rules that were asked for."""
-    wanted = codes_of(asked.select or ("all",), "select") - codes_of(asked.ignore, "ignore")
-    return Checked(
-        target=text,
-        image=found.trace.image,
-        findings=tuple(finding for finding in found.findings if finding.code in wanted),
-        unknown=found.trace.unknown,
     )
 
 
