@@ -30,6 +30,7 @@ import torch
 
 from common import ROOT, command, commit, hardware, today, versions, write
 from record import Cell, Claim, Column, Record
+from striate import fix
 from striate.arch import Arch, from_dict, to_toml
 from striate.building import build
 from striate.checking import check
@@ -126,7 +127,8 @@ def case(arch: Arch) -> Case:
     found = finding(before)
     if found is None:
         raise SystemExit(f"{arch.name}: {RULE} has nothing to say, so there is nothing to measure")
-    mended = without(arch, [edit.path for edit in found.edits])
+    fixed = fix(arch, select=[RULE], unsafe=True).arch
+    mended = fixed.model_copy(update={"name": f"{arch.name}-mended"})
     after = shapes(mended)
     if (left := finding(after)) is not None:
         raise SystemExit(f"{arch.name}: mended, and {RULE} still says: {left.message}")
@@ -146,22 +148,6 @@ def shapes(arch: Arch) -> Trace:
 
 def finding(traced: Trace) -> Finding | None:
     return next(iter(check(traced, select=[RULE])), None)
-
-
-def without(arch: Arch, paths: Sequence[str]) -> Arch:
-    """``arch`` without the blocks and stages at these paths."""
-    depths = [stage.depth for stage in arch.stages]
-    for path in paths:
-        match path.split("."):
-            case ["stages", stage]:
-                depths[int(stage)] = 0
-            case ["stages", stage, "blocks", _]:
-                depths[int(stage)] -= 1
-            case _:
-                raise SystemExit(f"{arch.name}: {path} is neither a stage nor a block of one")
-    kept = [(stage, depth) for stage, depth in zip(arch.stages, depths, strict=True) if depth]
-    stages = tuple(stage.model_copy(update={"depth": depth}) for stage, depth in kept)
-    return arch.model_copy(update={"stages": stages, "name": f"{arch.name}-mended"})
 
 
 def images_of(data: str, part: int) -> Path:

@@ -94,11 +94,14 @@ def _without(arch: Arch, paths: Sequence[str]) -> Arch:
         else:
             raise ArchError(f"{path}: an architecture cannot do without it")
     for index, gone in blocks.items():
+        if _loses_half_a_block(arch.stages[index], gone):
+            gone = _as_rows_of_convolutions(data["stages"][index], gone)
         for number, inside in gone.items():
             if not any(_CARRIES.fullmatch(name) for name in inside):
                 path = f"stages.{index}.blocks.{number}.{inside[0]}"
                 raise ArchError(f"{path}: an architecture cannot do without it")
-        data["stages"][index]["depth"] = _depth_without(arch, index, set(gone))
+        row = data["stages"][index]
+        row["depth"] = _depth_without(arch, index, row["depth"], set(gone))
     while data["stages"] and data["stages"][-1]["depth"] == 0:
         data["stages"].pop()
     for index, row in enumerate(data["stages"]):
@@ -109,15 +112,41 @@ def _without(arch: Arch, paths: Sequence[str]) -> Arch:
     return from_dict(data, where=arch.name)
 
 
-def _depth_without(arch: Arch, index: int, gone: set[int]) -> int:
+def _loses_half_a_block(stage: Stage, gone: Mapping[int, list[str]]) -> bool:
+    """Whether one of the two convolutions of a plain block goes, where a row of them says it too.
+
+    Without its skip a ``basic`` block is two ``conv`` blocks.
+    """
+    if stage.block != "basic" or stage.residual or stage.squeeze or stage.inner != stage.width:
+        return False
+    return any("" not in names and not {"conv1", "conv2"} <= set(names) for names in gone.values())
+
+
+def _as_rows_of_convolutions(
+    row: dict[str, Any], gone: Mapping[int, list[str]]
+) -> dict[int, list[str]]:
+    """Say a stage of plain ``basic`` blocks in ``conv`` blocks; what goes, in its terms."""
+    for key in ("skip", "shortcut", "expansion"):
+        row.pop(key, None)
+    row.update({"block": "conv", "depth": 2 * row["depth"]})
+    found: dict[int, list[str]] = {}
+    for number, names in gone.items():
+        for half in (1, 2):
+            here = names if "" in names else [n[:-1] for n in names if n.endswith(str(half))]
+            if here:
+                found[2 * number + half - 1] = here
+    return found
+
+
+def _depth_without(arch: Arch, index: int, depth: int, gone: set[int]) -> int:
     """How many blocks are left.  Those of a stage are alike but for what the first one changes."""
     stage = arch.stages[index]
     before = arch.stages[index - 1] if index else arch.stem
     width = arch.image[0] if before is None else before.width
     changes = stage.stride > 1 or stage.width != width or stage.block == "dense"
-    if 0 in gone and changes and len(gone) < stage.depth:
+    if 0 in gone and changes and len(gone) < depth:
         raise ArchError(f"stages.{index}.blocks.0: it changes the map, and the blocks behind stay")
-    return stage.depth - len(gone)
+    return depth - len(gone)
 
 
 def _changed(arch: Arch, keys: Mapping[Key, Any]) -> Arch:

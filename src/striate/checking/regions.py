@@ -34,19 +34,19 @@ def region_of(graph: Graph, layer: Layer, may_go: Callable[[Layer], bool]) -> Re
     before = graph.source(layer)
     if before is None:
         return None
-    found = _between(graph, before, may_go)
+    found = _between(graph, before, layer, may_go)
     if found is not None:
         return Region(before=before, layers=(*found, *_tail(graph, found[-1])))
     start = graph.back(before, NORMS | ACTIVATIONS | SAME)
-    found = None if start is before else _between(graph, start, may_go)
+    found = None if start is before else _between(graph, start, layer, may_go)
     return None if found is None else Region(before=start, layers=tuple(found))
 
 
 def modules_of(trace: Trace, gone: Collection[int]) -> list[str]:
     """Paths of the modules that hold layers with these indices and no others, outermost first.
 
-    A list or sequence is named by its elements.  Layers that a module computes itself, beside some
-    that stay, are in none.
+    A list or sequence is named by its elements, and so is a module that holds one and nothing else.
+    Layers that a module computes itself, beside some that stay, are in none.
     """
     held: dict[str, set[int]] = {}
     children: dict[str, list[str]] = {}
@@ -58,21 +58,32 @@ def modules_of(trace: Trace, gone: Collection[int]) -> list[str]:
                 held[path] = set()
                 children.setdefault(".".join(parts[: end - 1]), []).append(path)
             held[path].add(layer.index)
+    whole = {path for path, layers in held.items() if layers <= set(gone)}
+    own = {layer.path for layer in trace}
+    lists: set[str] = set()
+    for path in sorted(held, key=len, reverse=True):
+        inner = children.get(path, [])
+        if inner and path not in own and all(_is_number(one) or one in lists for one in inner):
+            lists.add(path)
     found: list[str] = []
     waiting = children.get("", [])[::-1]
     while waiting:
         path = waiting.pop()
-        inner = children.get(path, [])
-        is_list = bool(inner) and all(one.rpartition(".")[2].isdigit() for one in inner)
-        if held[path] <= set(gone) and not is_list:
+        if path in whole and path not in lists:
             found.append(path)
         else:
-            waiting.extend(reversed(inner))
+            waiting.extend(reversed(children.get(path, [])))
     return found
 
 
-def _between(graph: Graph, before: Layer, may_go: Callable[[Layer], bool]) -> list[Layer] | None:
-    """The fewest layers behind ``before`` that end in one of its shape, through which all goes."""
+def _is_number(path: str) -> bool:
+    return path.rpartition(".")[2].isdigit()
+
+
+def _between(
+    graph: Graph, before: Layer, through: Layer, may_go: Callable[[Layer], bool]
+) -> list[Layer] | None:
+    """The fewest layers behind ``before``, ``through`` among them, that end in one of its shape."""
     region: dict[int, Layer] = {}
     waiting = {user.index: user for user in graph.users(before)}
     while waiting:
@@ -81,7 +92,7 @@ def _between(graph: Graph, before: Layer, may_go: Callable[[Layer], bool]) -> li
         if not within or not may_go(layer):
             return None
         region[layer.index] = layer
-        if not waiting and layer.shape == before.shape:
+        if not waiting and layer.shape == before.shape and through.index in region:
             return list(region.values())
         waiting.update({user.index: user for user in graph.users(layer)})
     return None
