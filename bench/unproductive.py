@@ -30,13 +30,13 @@ import torch
 
 from common import ROOT, command, commit, hardware, today, versions, write
 from record import Cell, Claim, Column, Record
-from striate import fix
 from striate.arch import Arch, from_dict, to_toml
 from striate.building import build
 from striate.checking import check
 from striate.data import DataOptions, open_data
 from striate.flow.events import Evaluated, FitOptions
 from striate.flow.fit import fit_events
+from striate.flow.fix_arch import fix
 from striate.records import Finding, Trace
 from striate.tracing import trace
 
