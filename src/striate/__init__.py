@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.building import build as build
     from striate.checking import check as check
     from striate.flow.fit import fit as fit
+    from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
     from striate.tracing import trace as trace
 
@@ -30,10 +31,11 @@ _HOMES = {
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
     "fit": ("striate.flow.fit", "fit"),
+    "fix": ("striate.flow.fix_arch", "fix"),
     "load": ("striate.flow.load", "load"),
 }
 
-__all__ = ["Arch", "__version__", "build", "check", "fit", "load", "trace", "zoo"]
+__all__ = ["Arch", "__version__", "build", "check", "fit", "fix", "load", "trace", "zoo"]
 
 
 def __getattr__(name: str) -> object:

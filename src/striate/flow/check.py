@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from striate.arch import Arch
 from striate.checking import check, codes_of
 from striate.errors import Interrupted, StriateError
 from striate.flow.check_cache import noting_opened, recall, remember
@@ -13,9 +15,12 @@ from striate.flow.check_places import placed, toml_lines
 from striate.flow.check_sources import is_library
 from striate.flow.check_types import Asked, Checked
 from striate.flow.sizes import full_image
-from striate.flow.targets import Target, resolve
+from striate.flow.targets import Target, from_arch, resolve
 from striate.flow.trace import DEFAULT_IMAGE, trace_target
 from striate.records import Finding, Trace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +63,45 @@ def check_targets(
         yield checked
 
 
+def check_module(
+    model: nn.Module | Callable[[], nn.Module] | Arch, image: Sequence[int], asked: Asked
+) -> Checked:
+    """Check a module, a function that makes one, or an architecture, at an image of (C, H, W).
+
+    The lines that made its modules are known for a function only.  TraceError for what cannot be
+    traced at all.
+    """
+    from striate.tracing import trace
+
+    size = "x".join(map(str, image))
+    if isinstance(model, Arch):
+        found = inspect_target(from_arch(model, model.name), replace(asked, image=size))
+        return _checked(model.name, found)
+    traced = trace(model, image)
+    findings = check(traced, select=asked.select, ignore=asked.ignore)
+    name = getattr(model, "__qualname__", type(model).__qualname__)
+    return _told(name, traced, findings, _own_lines(traced))
+
+
 def _checked(target: str, found: Inspected) -> Checked:
-    lines = sorted(_own_lines(found))
+    own = found.target.arch is None
+    lines = _own_lines(found.trace) if own else toml_lines(found.target)
+    return _told(target, found.trace, found.findings, lines)
+
+
+def _told(target: str, trace: Trace, findings: Sequence[Finding], lines: set[str]) -> Checked:
     return Checked(
         target=target,
-        image=found.trace.image,
-        findings=found.findings,
-        unknown=found.trace.unknown,
-        files=tuple(dict.fromkeys(line.rpartition(":")[0] for line in lines)),
-        lines=tuple(lines),
+        image=trace.image,
+        findings=tuple(findings),
+        unknown=trace.unknown,
+        files=tuple(sorted({line.rpartition(":")[0] for line in lines})),
+        lines=tuple(sorted(lines)),
     )
 
 
-def _own_lines(found: Inspected) -> set[str]:
+def _own_lines(trace: Trace) -> set[str]:
     """Where the user's own files make or call a module."""
-    if found.target.arch is not None:
-        return toml_lines(found.target)
-    trace = found.trace
     places = {*trace.defined.values(), *(layer.source for layer in trace)}
     return {place for place in places if place and not is_library(place.rpartition(":")[0])}
 
