@@ -141,11 +141,14 @@ def test_a_rule_runs_only_where_all_it_asks_for_is_given(
     asking = Rule(
         code="AA1", name="a", severity="info", doc="", find=find, asks=("memory", "batch")
     )
+    content = replace(asking, code="AA2", asks=())
     monkeypatch.setattr(engine, "rules", lambda: (asking,))
     trace = draw(3, 8, 8).trace()
     assert check(trace) == check(trace, given=Given(memory=1)) == []
     (said,) = check(trace, given=Given(memory=0, batch=2))
     assert said.message == "0 and 2."
+    monkeypatch.setattr(engine, "rules", lambda: (content,))
+    assert [finding.message for finding in check(trace)] == ["None and None."]
 
 
 def test_a_network_that_cannot_run_is_not_judged_by_who_reads_what(draw: Draw) -> None:

@@ -116,5 +116,5 @@ def _load(name: str) -> Rule:
         find=file.find,
         silent_if=getattr(module, "SILENT_IF", ()),
         opt_in=getattr(module, "OPT_IN", False),
-        asks=getattr(module, "ASKS", ()),
+        asks=getattr(module, "ASKS", None),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.checking.graph import DENSE, SAME, Graph, channels, groups, kernel
 from striate.records import Layer
 
-LINEAR = DENSE | {"conv2d"}
+LINEAR = DENSE | {"conv2d", "conv_transpose2d"}
 AFFINE = SAME | {"batch_norm"}
 AVERAGES = frozenset({"avg_pool2d", "adaptive_avg_pool2d", "mean"})
 FLATTENS = frozenset({"flatten", "view", "reshape", "squeeze"})

@@ -72,7 +72,8 @@ class Rule:
     ``doc``: its documentation (Markdown).  ``silent_if``: codes of the rules whose findings say
     that this one's question makes no sense here; it then says nothing.  ``opt_in``: an opinion on
     style, which runs only where it is selected by its whole code or name.  ``asks``: names of what
-    it needs of :class:`Given`; it runs only where all of that is given.
+    it needs of :class:`Given`; it runs only where all of that is given.  Empty: it looks at what is
+    given and needs none of it; None: it looks at the trace alone.
     """
 
     code: str
@@ -82,7 +83,7 @@ class Rule:
     find: Callable[..., Iterable[Spot]]
     silent_if: tuple[str, ...] = ()
     opt_in: bool = False
-    asks: tuple[str, ...] = ()
+    asks: tuple[str, ...] | None = None
 
     def findings(self, trace: Trace, given: Given | None = None) -> list[Finding]:
         """Every place of ``trace`` that this rule objects to, silenced or not.
@@ -90,9 +91,9 @@ class Rule:
         Empty where it asks for what is not given.
         """
         given = given or Given()
-        if not given.has(self.asks):
+        if not given.has(self.asks or ()):
             return []
-        spots = self.find(trace, given) if self.asks else self.find(trace)
+        spots = self.find(trace) if self.asks is None else self.find(trace, given)
         return [self._finding(spot) for spot in spots]
 
     def _finding(self, spot: Spot) -> Finding:

@@ -81,6 +81,7 @@ NAME = "norm-after-activation"
 SEVERITY: Severity = "info"
 SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
+MAKERS = CONVS | {"conv_transpose2d"}
 MAJORITY = 3  # as many times as often
 
 
@@ -90,7 +91,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     before = 0
     behind: list[tuple[Layer, Layer, Layer]] = []
     for conv in trace:
-        if conv.op not in CONVS or not graph.sees_image(conv) or conv.gate:
+        if conv.op not in MAKERS or not graph.sees_image(conv) or conv.gate:
             continue
         first = _next(graph, conv)
         second = first and _next(graph, first)

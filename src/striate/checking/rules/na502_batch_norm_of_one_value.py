@@ -44,13 +44,14 @@ image = (3, 32, 32)
 ## How it is measured
 
 The input of a batch norm is (N, C, 1, 1) or (N, C, 1). Silent inside a squeeze gate, where split
-attention and selective kernels put one by design and train it with large batches.
+attention and selective kernels put one by design and train it with large batches. Where the batch
+is given (`--batch 1`) and is one image, gates and plain features, (N, C), are found too.
 
 ## Limits
 
-A batch norm over plain features, (N, C), has the same number of values and is silent: in a
-perceptron it is usual, and its user knows what he has. Whether the maps are so small because the
-image is, [SH101](sh101.md) says.
+A batch norm over plain features, (N, C), has the same number of values and is silent unless the
+batch is one: in a perceptron it is usual, and trains well on many images at once. Whether the maps
+are so small because the image is, [SH101](sh101.md) says.
 
 ## References
 
@@ -64,30 +65,33 @@ from collections.abc import Iterator
 from math import prod
 
 from striate.checking.graph import Graph
-from striate.checking.rule import Spot
+from striate.checking.rule import Given, Spot
 from striate.checking.words import sides
 from striate.records import Severity, Trace
 
 CODE = "NA502"
 NAME = "batch-norm-of-one-value"
 SEVERITY: Severity = "warning"
+ASKS = ()  # the batch, if it is known
 SILENT_IF = ("SH101",)  # which says where the maps went
 
 
-def find(trace: Trace) -> Iterator[Spot]:
+def find(trace: Trace, given: Given) -> Iterator[Spot]:
     """Batch norms with nothing to take a mean over but the batch."""
     graph = Graph(trace)
+    alone = given.batch == 1
     for layer in trace:
-        if layer.op != "batch_norm" or layer.gate or not graph.sees_image(layer):
+        if layer.op != "batch_norm" or not graph.sees_image(layer):
             continue
         pixels = layer.shape[2:]
-        if not pixels or prod(pixels) > 1:
+        if prod(pixels) > 1 or not (alone or (pixels and not layer.gate)):
             continue
         yield Spot(
             at=layer,
             message=(
-                f"the maps are {sides(pixels)} here: this batch norm has one value of each of its "
-                f"{layer.shape[1]} channels for each image, and cannot train on a batch of one."
+                f"{f'the maps are {sides(pixels)} here' if pixels else 'there is no map here'}: "
+                f"this batch norm has one value of each of its {layer.shape[1]} channels for each "
+                f"image, and cannot train on a batch of one{', which this is' if alone else ''}."
             ),
             measured={"channels": layer.shape[1], "values_per_image": 1},
             fix=(

@@ -116,6 +116,8 @@ def find(trace: Trace) -> Iterator[Spot]:
 
 def _saved(first: Layer, second: Layer) -> tuple[int, int]:
     """Parameters and MACs that one layer in place of the two would save; (0, 0) if none."""
+    if "conv_transpose2d" in (first.op, second.op):
+        return 0, 0  # what the two are in one depends on their strides
     if is_map(first) and second.op in DENSE:
         return 0, 0  # the one layer is as large as the map it reads
     reach = [

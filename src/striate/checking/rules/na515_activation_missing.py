@@ -3,7 +3,8 @@
 ## What it finds
 
 Two layers, or a sum and a layer, without an activation between, where the network has one nearly
-everywhere else between two of the same kind.
+everywhere else between two of the same kind; and one branch without an activation beside others
+that have one.
 
 ## Why it is bad
 
@@ -59,8 +60,10 @@ image = (3, 32, 32)
 From each convolution or dense layer back, through norms, activations, max pools and dropout, to
 what made its input: another such layer or a sum. Pairs are of one kind if the makers are (sum,
 dense, depthwise, grouped, 1×1, larger), the readers are, there is a norm in both or in neither,
-and a skip reads the maker in both or in neither. At least 4 pairs of a kind must have
-an activation where one has none, and 6 for each that has none where several do not. Silent are:
+and a skip reads the maker in both or in neither. At least 4 pairs of a kind must have an
+activation where one has none, and 6 for each that has none where several do not. A branch is found
+where a concatenation, and nothing else, reads it together with three or more that each end in an
+activation. Silent are:
 
 - pairs with nothing but batch norm between, which [NA504](na504.md) judges by arithmetic;
 - a layer that narrows, which ends a linear bottleneck;
@@ -108,17 +111,25 @@ SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 PASSED = SAME | NORMS | ACTIVATIONS | {"max_pool2d"}
 ENOUGH = 4  # pairs of a kind that show what the design is
 MAJORITY = 6  # as many times as often, where several have none
+BRANCHES = 3  # others that have one
 
 Kind = tuple[str, str, bool, bool]
 
 
 def find(trace: Trace) -> Iterator[Spot]:
-    """Readers that an activation is missing before."""
+    """Readers that an activation is missing before, and branches that end without one."""
     graph = Graph(trace)
+    yield from _in_rows(graph)
+    yield from _in_branches(graph)
+
+
+def _in_rows(graph: Graph) -> Iterator[Spot]:
     active: dict[Kind, int] = defaultdict(int)
     linear: dict[Kind, list[tuple[Layer, Layer]]] = defaultdict(list)
-    for layer in trace:
-        maker, between = _maker(graph, layer)
+    for layer in graph.trace:
+        if layer.op not in LINEAR or layer.gate or not graph.sees_image(layer):
+            continue
+        maker, between = _maker(graph, graph.source(layer))
         if maker is None:
             continue
         normed = any(one.op in NORMS for one in between)
@@ -147,12 +158,37 @@ def find(trace: Trace) -> Iterator[Spot]:
             )
 
 
-def _maker(graph: Graph, layer: Layer) -> tuple[Layer | None, list[Layer]]:
-    """What made its input, a weight layer or a sum, and the layers between."""
+def _in_branches(graph: Graph) -> Iterator[Spot]:
+    """Of the branches that a concatenation puts together, the only one without an activation."""
+    for cat in graph.trace:
+        if cat.op != "cat" or not graph.sees_image(cat):
+            continue
+        ends = [_maker(graph, source) for source in graph.sources(cat)]
+        made = [(maker, between) for maker, between in ends if maker and is_weighted(maker)]
+        made = [
+            (maker, between)
+            for maker, between in made
+            if all(graph.only_user(one) is not None for one in (maker, *between))
+        ]
+        bare = [
+            maker for maker, between in made if not any(one.op in ACTIVATIONS for one in between)
+        ]
+        others = len(made) - len(bare)
+        if len(bare) == 1 and others >= BRANCHES:
+            yield Spot(
+                at=bare[0],
+                message=(
+                    f"no activation lies between this {_noun(bare[0])} and the concatenation in "
+                    f"{place(cat.path)}; the {others} other branches have one."
+                ),
+                measured={"first": bare[0].path, "with_activation": others, "without": 1},
+                fix="put the activation of the others behind it.",
+            )
+
+
+def _maker(graph: Graph, here: Layer | None) -> tuple[Layer | None, list[Layer]]:
+    """What made ``here``, a weight layer or a sum, and the layers since."""
     between: list[Layer] = []
-    if layer.op not in LINEAR or layer.gate or not graph.sees_image(layer):
-        return None, between
-    here = graph.source(layer)
     while here is not None and here.op in PASSED and len(graph.sources(here)) == 1:
         between.append(here)
         here = graph.source(here)
