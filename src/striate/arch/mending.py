@@ -39,15 +39,22 @@ def mended(arch: Arch, edits: Sequence[Edit]) -> Arch:
     shortcut beside a block, the default padding of another kernel, the rest of a block that loses
     a convolution.  ArchError names an edit that an architecture cannot say.
     """
-    wanted = {(edit.path, edit.argument): _number(edit) for edit in edits if edit.argument}
+    wanted: dict[Place, Literal] = {}
     keys: dict[Key, Any] = {}
-    for (path, argument), value in wanted.items():
-        key = _key(arch, path, str(argument))
+    for edit in edits:
+        if edit.argument is None:
+            continue
+        value = _number(edit)
+        if wanted.setdefault((edit.path, edit.argument), value) != value:
+            raise ArchError(f"{edit.path} {edit.argument}: is asked to be two things")
+        key = _key(arch, edit.path, edit.argument)
         if key is not None and keys.setdefault(key, value) != value:
-            raise ArchError(f"{path} {argument}: {value} and {keys[key]} are asked of one key")
+            raise ArchError(
+                f"{edit.path} {edit.argument}: {value} and {keys[key]} are asked of one key"
+            )
     taken = [edit.path for edit in edits if edit.argument is None]
     after = _changed(_without(arch, taken), keys)
-    _has_no_more(arch, after, {(path, str(name)): value for (path, name), value in wanted.items()})
+    _has_no_more(arch, after, wanted)
     return after
 
 
