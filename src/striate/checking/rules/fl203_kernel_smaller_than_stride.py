@@ -66,7 +66,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.graph import POOLS, Graph, is_map, kernel, map_size, pair
+from striate.checking.graph import POINTWISE, POOLS, Graph, is_map, kernel, map_size, pair
 from striate.checking.reading import Reading
 from striate.checking.rule import Spot
 from striate.checking.windows import MAKERS, has_window, module_is
@@ -78,13 +78,15 @@ NAME = "kernel-smaller-than-stride"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
+MOVES = frozenset({"permute", "transpose"})
+
 
 def find(trace: Trace) -> Iterator[Spot]:
     """Maps with pixels that no reader reads, each at its first reader."""
     graph = Graph(trace)
     reading = Reading(graph, endless=True)
     for layer in trace:
-        if layer.op not in MAKERS or not is_map(layer) or not graph.sees_image(layer):
+        if not _is_all_there_is(graph, layer) or not graph.sees_image(layer):
             continue
         unread = 1.0 - float(reading.of(layer).mean())
         readers = _readers(graph, layer) if unread else []
@@ -113,6 +115,18 @@ def find(trace: Trace) -> Iterator[Spot]:
             fix=_mend(first),
             edits=_edits(first),
         )
+
+
+def _is_all_there_is(graph: Graph, layer: Layer) -> bool:
+    """Whether it makes a map, or moves the axes of one that nothing else reads."""
+    if not is_map(layer) or layer.op not in MAKERS | MOVES:
+        return False
+    while layer.op in MOVES or layer.op in POINTWISE:
+        source = graph.source(layer)
+        if source is None or graph.only_user(source) is not layer:
+            return False
+        layer = source
+    return True
 
 
 def _readers(graph: Graph, layer: Layer) -> list[Layer]:

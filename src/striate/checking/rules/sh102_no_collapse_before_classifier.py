@@ -45,8 +45,8 @@ image = (3, 32, 32)
 
 For a dense layer that takes a flattened (C, H, W) map (or for its equal: a convolution whose
 kernel is the whole map), global pooling would keep 1/(H·W) of its weights. The rule fires when
-the weights saved are more than half of the network's parameters and more than 262,144 (one
-mebibyte in fp32).
+the weights saved are more than 262,144 (one mebibyte in fp32) and more than half of the network's
+parameters, those of further hidden dense layers left out.
 
 ## Limits
 
@@ -66,7 +66,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from striate.checking.graph import DENSE, RESHAPES, SAME, Graph, groups, is_map, kernel, map_size
+from striate.checking.graph import (
+    ACTIVATIONS,
+    DENSE,
+    NORMS,
+    RESHAPES,
+    SAME,
+    Graph,
+    groups,
+    is_map,
+    kernel,
+    map_size,
+)
 from striate.checking.rule import Spot
 from striate.checking.words import count, percent, sides
 from striate.records import Layer, Price, Severity, Trace
@@ -74,6 +85,7 @@ from striate.records import Layer, Price, Severity, Trace
 CODE = "SH102"
 NAME = "no-collapse-before-classifier"
 SEVERITY: Severity = "warning"
+SILENT_IF = ("SH111",)  # the map that is flattened is made of copies
 
 MOST_OF_THE_NETWORK = 0.5
 A_MEBIBYTE = 2**18  # fp32 weights
@@ -82,6 +94,7 @@ A_MEBIBYTE = 2**18  # fp32 weights
 def find(trace: Trace) -> Iterator[Spot]:
     """Dense layers whose weights are mostly positions."""
     graph = Graph(trace)
+    hidden = sum(layer.params for layer in trace if _is_hidden(graph, layer))
     for layer in trace:
         flattened = _map_it_flattens(graph, layer)
         if flattened is None:
@@ -90,7 +103,9 @@ def find(trace: Trace) -> Iterator[Spot]:
         outputs = layer.shape[1]
         weights = flattened.shape[1] * positions * outputs
         saved = weights - weights // positions
-        if layer.params == 0 or saved <= max(A_MEBIBYTE, MOST_OF_THE_NETWORK * trace.totals.params):
+        others = hidden - (layer.params if _is_hidden(graph, layer) else 0)
+        most = MOST_OF_THE_NETWORK * (trace.totals.params - others)
+        if layer.params == 0 or saved <= max(A_MEBIBYTE, most):
             continue
         channels = flattened.shape[1]
         yield Spot(
@@ -135,6 +150,13 @@ def _map_it_flattens(graph: Graph, layer: Layer) -> Layer | None:
     if prod(map_size(origin)) == 1 or not _is_convolved(graph, origin):
         return None
     return origin
+
+
+def _is_hidden(graph: Graph, layer: Layer) -> bool:
+    """Whether it is a dense layer that another one reads."""
+    if layer.op not in DENSE or len(layer.shape) != 2:
+        return False
+    return any(one.op in DENSE for one in graph.readers(layer, SAME | ACTIVATIONS | NORMS))
 
 
 def _is_convolved(graph: Graph, layer: Layer) -> bool:
