@@ -91,7 +91,8 @@ def test_backward_is_what_torch_counts(name: str) -> None:
     assert found.totals.backward_macs == counted(net)
     assert found.totals.train_macs == found.totals.macs + counted(NETS[name]())
     assert sum(layer.backward_macs or 0 for layer in found) == found.totals.backward_macs
-    assert trace(net, IMAGE, batch=BATCH, train=True).totals == found.totals
+    training = trace(net, IMAGE, batch=BATCH, train=True).totals
+    assert training.backward_macs == found.totals.backward_macs
 
 
 @pytest.mark.parametrize(("groups", "stride"), [(2, 1), (4, 2), (8, 1)])

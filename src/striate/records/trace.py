@@ -27,6 +27,11 @@ class Totals:
     ``train_bytes``: parameters, buffers, gradients, and what is saved for backward (no optimiser).
     ``backward_macs``: of all gradients of a training step, on top of ``macs``.
     ``read_bytes``, ``written_bytes``: what the layers move in a forward, each for itself.
+    ``saved_bytes``: kept for backward.  ``gradient_bytes``: of all parameters that have one.
+    ``optimiser_bytes``: what the optimiser keeps from step to step; 0 where none was named.
+    ``step_bytes``: most bytes alive at once in a training step (parameters, buffers, the
+    optimiser's state, activations, gradients as they come and go), gradients having been let go
+    before it; what a library takes as workspace is apart.  None where no step was traced.
     """
 
     params: int
@@ -37,6 +42,10 @@ class Totals:
     backward_macs: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
+    saved_bytes: int = 0
+    gradient_bytes: int = 0
+    optimiser_bytes: int = 0
+    step_bytes: int | None = None
 
     @property
     def train_macs(self) -> int:

@@ -39,11 +39,17 @@ def key_of(tensor: Tensor) -> int:
 
 
 class Storages:
-    """Counts live storages while a forward runs.  ``peak``: most bytes alive together."""
+    """Counts live storages while a forward runs.  ``peak``: most bytes alive together.
+
+    ``kept``: bytes that only backward still needs.  ``training_peak``: most bytes alive together
+    where these are.
+    """
 
     def __init__(self) -> None:
         self.live = 0
         self.peak = 0
+        self.kept = 0
+        self.training_peak = 0
         self.written = 0
         self._blocks: dict[int, Block] = {}
 
@@ -58,6 +64,8 @@ class Storages:
                 self.written += block.size
                 if self.live > self.peak:
                     self.peak = self.live
+                if self.live + self.kept > self.training_peak:
+                    self.training_peak = self.live + self.kept
         holder = id(tensor)
         block.holders.add(holder)
 
@@ -66,6 +74,8 @@ class Storages:
             if not block.holders:
                 if not block.fixed:
                     self.live -= block.size
+                    if block.saved:
+                        self.kept += block.size
                 if self._blocks.get(key) is block:
                     del self._blocks[key]
 
@@ -74,6 +84,11 @@ class Storages:
     def also(self, scratch: int) -> None:
         """Bytes that live only while an operation runs, on top of all that does now."""
         self.peak = max(self.peak, self.live + scratch)
+
+    def keep(self, size: int) -> None:
+        """Bytes that an operation puts aside for its backward."""
+        self.kept += size
+        self.training_peak = max(self.training_peak, self.live + self.kept)
 
     def block_of(self, tensor: Tensor) -> Block | None:
         """The noted storage of a tensor."""

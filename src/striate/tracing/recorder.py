@@ -35,6 +35,7 @@ from striate.tracing.ops import (
 )
 from striate.tracing.prepare import StoodIn
 from striate.tracing.standins import StandIns
+from striate.tracing.step import Step
 from striate.tracing.traffic import moved
 from striate.tracing.values import NOTHING, Value, Values
 
@@ -97,15 +98,17 @@ class Inside:
 class Recorder(TorchDispatchMode):
     """Notes operations as they pass.
 
+    ``step``: what it learns of a training step, if ``training``.
     ``failed``: the operation during which an exception arose.  ``mistake``: an exception of the
     tracer's own, which must not read as the user's.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, training: bool = False) -> None:
         super().__init__()
         self.ledger = ledger
         self.values = Values()
         self.learning = Learning()
+        self.step: Step | None = Step() if training else None
         self.failed: tuple[BaseException, Heard] | None = None
         self.mistake: BaseException | None = None
         self._inside: Inside | None = None
@@ -223,6 +226,15 @@ class Recorder(TorchDispatchMode):
             inside.written += written
         seen = done.entry.kind != "make" and bool(done.inputs)
         self._hold(done, effect, inside.layer if seen else -1, done.owners)
+        self._in_step(done, 0)
+
+    def _in_step(self, done: Done, saved: int) -> None:
+        """A node of the backward pass, where a whole training step is asked for."""
+        if self.step is not None and not self.learning.quiet:
+            outs = [self.values.of(out) for out in done.outs]
+            op = done.entry.op
+            name = op.name if op is not None else done.entry.name.strip("_")
+            self.step.note(name, outs, done.tensors, done.sources, saved)
 
     def _backward(self, done: Done, effect: Effect) -> int | None:
         if self.learning.quiet:
@@ -236,6 +248,7 @@ class Recorder(TorchDispatchMode):
         if hidden or not (inputs or owners or effect.macs):
             same = hidden and kind != "make" and done.sources
             self._hold(done, effect, done.sources[0].layer if same else -1, owners if same else ())
+            self._in_step(done, 0)
             return
         self._hold(done, effect, len(ledger.layers), owners if kind == "view" else ())
         storages = self.values.storages
@@ -252,6 +265,8 @@ class Recorder(TorchDispatchMode):
                 moved(done.entry.name, done.tensors, done.sources, done.outs) if copies else None
             )
             backward = self._backward(done, effect)
+        saved = self._saved(done) if kind == "work" else 0
+        self._in_step(done, saved)
         ledger.write(
             name,
             inputs,
@@ -260,7 +275,7 @@ class Recorder(TorchDispatchMode):
             owners,
             Price(
                 out=written,
-                saved=self._saved(done) if kind == "work" else 0,
+                saved=saved,
                 moved=traffic or (0, 0),
                 backward=backward,
             ),
@@ -317,6 +332,7 @@ class Recorder(TorchDispatchMode):
         for what, at in saved_by(done.func, done.entry.name, done.args, done.kwargs, needs):
             if what == "new":
                 total += at
+                self.values.storages.keep(at)
             else:
                 total += self.values.keep(done.tensors[at] if what == "argument" else done.outs[at])
         return total

@@ -21,9 +21,11 @@ from striate.tracing.fields.reach import Reach
 from striate.tracing.lazy import settled
 from striate.tracing.learning import ends_in, hearing_no_grad
 from striate.tracing.ledger import Ledger
+from striate.tracing.optimisers import state_bytes
 from striate.tracing.places import Stack, aliases_of, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
+from striate.tracing.values import Value
 
 Size = tuple[int, int, int]
 
@@ -38,6 +40,7 @@ def trace(
     name: str | None = None,
     train: bool = False,
     batch: int = 1,
+    optimiser: str | None = None,
 ) -> Trace:
     """What ``module`` does to an image of shape ``image`` = (C, H, W), layer by layer.
 
@@ -45,14 +48,19 @@ def trace(
     are held, and the module is afterwards as it was.  A function that makes a module is called
     under the meta device, and the line that made each of its modules is known.
 
-    ``train``: trace it in training mode (by default in evaluation mode).  ``batch``: images at
-    once; costs and bytes are of the batch.  ``saved_bytes`` are those of training in either mode.
+    ``train``: trace it in training mode (by default in evaluation mode), and a whole training step
+    with it: ``totals.step_bytes`` is what lives at most from the batch to the last gradient, with
+    what the ``optimiser`` (``sgd``, ``momentum``, ``adamw``, …) keeps from step to step.
+    ``batch``: images at once; costs and bytes are of the batch.  ``backward_macs`` and
+    ``saved_bytes`` are those of training in either mode.
 
     A forward that raises gives a partial Trace (``complete`` is False) that ends before the
     failing operation and says which, where and why.  Raises TraceError for inputs the module
     cannot take at all.
     """
     size = _checked(image, batch)
+    if optimiser is not None and not train:
+        raise TraceError(f"optimiser {optimiser!r}: is for training; give train=True with it")
     begun = Beginnings()
     built, makers = made(module, begun)
     label = name or type(built).__name__
@@ -60,7 +68,7 @@ def trace(
     heard = listen(built, size, makers, train=train, batch=batch)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
-    told = _told(heard, built, makers, label, size)
+    told = _told(heard, built, makers, label, size, optimiser)
     return replace(
         told,
         parameters={part.name: part.elements for part in heard.parameters},
@@ -77,9 +85,11 @@ class Hearing:
     """One forward as it was heard.  ``outputs``: what each tensor it returned sees.
 
     ``reached``: ids of the parameters that a gradient from the outputs would reach; None where no
-    output carries one.  ``returned``: the layers whose outputs it returned.
+    output carries one.  ``step``: most activations, gradients and saved bytes alive together in a
+    training step, if one was asked for.  ``returned``: the layers whose outputs it returned.
     """
 
+    step: int | None
     recorder: Recorder
     outputs: tuple[Reach | None, ...]
     failure: Failure | None
@@ -121,11 +131,12 @@ def listen(
     """
     _takes_one_input(module)
     stack = Stack(module)
-    recorder = Recorder(Ledger(stack, makers, inspect.currentframe()))
+    recorder = Recorder(Ledger(stack, makers, inspect.currentframe()), training=train)
     outputs: tuple[Reach | None, ...] = ()
     reached: set[int] | None = None
     returned: tuple[int, ...] = ()
     failure: Failure | None = None
+    step: int | None = None
     again = False
     with _switches(module), on_meta(module, train=train) as stood_in:
         for part in stood_in:
@@ -141,6 +152,7 @@ def listen(
                 ends = ends_in(result, recorder.values)
                 reached = recorder.learning.reached(ends)
                 returned = tuple(dict.fromkeys(end.layer for end in ends if end.layer >= 0))
+                step = _step(recorder, ends, stood_in)
                 del result
             except Exception as error:  # the user's forward, which may raise anything
                 if recorder.mistake is not None:
@@ -157,11 +169,32 @@ def listen(
         stood_in=tuple(stood_in),
         reached=reached,
         returned=returned,
+        step=step,
     )
 
 
+def _step(recorder: Recorder, ends: list[Value], stood_in: Sequence[StoodIn]) -> int | None:
+    """Most bytes alive together in a training step, the module's own left out."""
+    if recorder.step is None:
+        return None
+    storages = recorder.values.storages
+    learned = {id(part.original): part for part in stood_in if part.original.requires_grad}
+    results = [(end, tensor.nbytes) for end in ends if (tensor := end.tensor) is not None]
+    backward = recorder.step.backward_peak(
+        storages.live + storages.kept,
+        results,
+        {owner: _bytes(part.original) for owner, part in learned.items()},
+    )
+    return max(storages.training_peak, backward)
+
+
 def _told(
-    heard: Hearing, module: nn.Module, makers: dict[int, str], label: str, image: Size
+    heard: Hearing,
+    module: nn.Module,
+    makers: dict[int, str],
+    label: str,
+    image: Size,
+    optimiser: str | None,
 ) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
@@ -169,7 +202,11 @@ def _told(
     learning = heard.recorder.learning
     layers = ledger.finished(learning.taught if heard.failure is None else None)
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
-    gradients = sum(_bytes(part.original) for part in parameters if part.original.requires_grad)
+    learned = [part.original for part in parameters if part.original.requires_grad]
+    gradients = sum(map(_bytes, learned))
+    saved = sum(layer.saved_bytes for layer in layers)
+    state = 0 if optimiser is None else state_bytes(optimiser, learned)
+    step = None if heard.step is None else fixed + state + max(heard.step, gradients)
     unused = [part.name for part in parameters if id(part.original) not in ledger.used]
     frozen = [part.name for part in parameters if not part.original.requires_grad]
     return Trace(
@@ -181,10 +218,14 @@ def _told(
             macs=sum(layer.macs or 0 for layer in layers),
             activations=sum(layer.activations for layer in layers),
             infer_bytes=fixed + heard.recorder.values.storages.peak,
-            train_bytes=fixed + gradients + sum(layer.saved_bytes for layer in layers),
+            train_bytes=fixed + gradients + saved,
             backward_macs=sum(layer.backward_macs or 0 for layer in layers),
             read_bytes=sum(layer.read_bytes for layer in layers),
             written_bytes=sum(layer.written_bytes for layer in layers),
+            saved_bytes=saved,
+            gradient_bytes=gradients,
+            optimiser_bytes=state,
+            step_bytes=step,
         ),
         complete=heard.failure is None,
         unknown=tuple(ledger.unknown),

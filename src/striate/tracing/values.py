@@ -32,6 +32,11 @@ class Value:
         self.block: Block | None = None
         self.watch: weakref.ref[Tensor] | None = None
 
+    @property
+    def tensor(self) -> Tensor | None:
+        """The tensor itself, while it lives."""
+        return None if self.watch is None else self.watch()
+
 
 NOTHING = Value(-1, None, (), grad=False)
 
