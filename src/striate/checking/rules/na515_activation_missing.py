@@ -108,7 +108,7 @@ NAME = "activation-missing"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH100", "RE401")  # who else reads an output is not known then
 
-PASSED = SAME | NORMS | ACTIVATIONS | {"max_pool2d"}
+PASSED = SAME | NORMS | ACTIVATIONS | {"max_pool2d", "interpolate"}
 ENOUGH = 4  # pairs of a kind that show what the design is
 MAJORITY = 6  # as many times as often, where several have none
 BRANCHES = 3  # others that have one

@@ -41,7 +41,7 @@ image = (3, 32, 32)
 ## How it is measured
 
 The softmax works on what a convolution or dense layer gives, with or without a norm, along its
-channels or features, and all that reads it, behind norms, pools, dropout and reshapes, are
+channels or features, and all that reads it, behind norms, pools, sums, concatenations and reshapes, are
 convolutions and dense layers.
 
 ## Limits
@@ -71,7 +71,10 @@ NAME = "softmax-inside"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH100", "RE401", "NA516")  # who reads it is not known; it is wrong in another way
 
-PASSED = NORMS | POOLS | RESHAPES | SAME | {"adaptive_avg_pool2d", "adaptive_max_pool2d", "mean"}
+GLUE = frozenset(
+    {"adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "cat", "interpolate", "mean", "pad"}
+)
+PASSED = NORMS | POOLS | RESHAPES | SAME | GLUE
 
 
 def find(trace: Trace) -> Iterator[Spot]:
