@@ -29,6 +29,7 @@ from faults.kinds import KINDS, table
 from faults.program import Mutant, programs
 from striate.arch import Arch
 from striate.building import build
+from striate.checking import check
 from striate.records import Trace
 from striate.tracing import trace
 
@@ -51,14 +52,14 @@ def plan(folder: Path, *, each: int = EACH, seed: int = SEED, kinds: Sequence[st
     healthy: dict[str, Trace] = {}
     for name, program in programs().items():
         host = Host(program, folder)
-        healthy[name] = host.trace
+        healthy[name] = _healthy(host.trace)
         for file in FILES:
             for mutant in file.plants(host):
                 found[mutant.kind].append((mutant, None))
     for planted in arches.plants():
         mutant, arch = planted.mutant, planted.arch
         if mutant.net not in healthy:
-            healthy[mutant.net] = _traced(arches.original(mutant.net))
+            healthy[mutant.net] = _healthy(_traced(arches.original(mutant.net)))
         found[mutant.kind].append((mutant, lambda arch=arch: build(arch, device="meta")))
     chosen = [
         one
@@ -80,6 +81,13 @@ def _spread(
         [queue[turn] for queue in by_net.values() if turn < len(queue)] for turn in range(most)
     ]
     return [one for turn in turns for one in turn][:most]
+
+
+def _healthy(traced: Trace) -> Trace:
+    """The trace, if nothing is wrong with the network; AssertionError otherwise."""
+    wrong = [one for one in check(traced) if one.severity != "info"]
+    assert not wrong, f"{traced.name} is not healthy: {wrong}"
+    return traced
 
 
 def _traced(arch: Arch) -> Trace:

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from faults.program import Mutant
-from striate.arch import Arch, Pool, Stem, zoo
+from striate.arch import Arch, Pool, Stem, adapt, zoo
 
 HOSTS = ("resnet20", "resnet32", "resnet18", "resnet50", "plain20", "resnet56")
+LARGER = {"plain20": (3, 64, 64)}
+"""Images for architectures that are not healthy on their own."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Planted:
 def plants() -> Iterator[Planted]:
     """Every fault of this file, in every architecture it can be planted in."""
     for name in HOSTS:
-        yield from _into(name, zoo(name))
+        yield from _into(name, original(name))
 
 
 def _into(name: str, arch: Arch) -> Iterator[Planted]:
@@ -113,4 +115,5 @@ def _strides(arch: Arch, *strides: int) -> Arch | None:
 
 def original(name: str) -> Arch:
     """The healthy architecture of that name."""
-    return zoo(name)
+    arch = zoo(name)
+    return adapt(arch, image=LARGER[name]) if name in LARGER else arch

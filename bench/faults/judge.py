@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from faults.expected import BEHIND, EXPECTED, RELATIONAL
+from faults.expected import BEHIND, EXPECTED, OWNERS, RELATIONAL
 from faults.program import Mutant
 from striate.checking import check, rules
 from striate.checking.rule import Given
@@ -68,6 +68,7 @@ def judge(mutant: Mutant, network: Callable[[], Any], healthy: Trace) -> Verdict
     findings = check(traced, select=("all", *opinions), given=given)
     touched = touched_layers(traced, healthy, mutant)
     wanted = [one for one in findings if one.code in expected]
+    here = [one for one in findings if {_line(one.source), _line(one.defined)} & mutant.lines]
     places = right_places(traced, mutant, touched)
     followed = closure(traced.consumers(), touched)
     allowed = places | {traced.layers[index].path for index in followed}
@@ -76,9 +77,11 @@ def judge(mutant: Mutant, network: Callable[[], Any], healthy: Trace) -> Verdict
     return Verdict(
         mutant,
         bool(wanted),
-        any(_stands(one, traced, places) for one in wanted),
+        any(one in here or _stands(one, traced, places) for one in wanted),
         tuple(
-            one for one in findings if one.severity != "info" and not _stands(one, traced, allowed)
+            one
+            for one in findings
+            if one.severity != "info" and one not in here and not _stands(one, traced, allowed)
         ),
         tuple(findings),
     )
@@ -109,7 +112,7 @@ def touched_layers(traced: Trace, healthy: Trace, mutant: Mutant) -> set[int]:
     for modules in (named_modules, made_modules, _instances):
         if not found:
             paths = modules(traced, mutant)
-            found = {l.index for l in traced if any(_under(l.path, path) for path in paths)}
+            found = {one.index for one in traced if any(_under(one.path, path) for path in paths)}
     return found
 
 
@@ -157,11 +160,25 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
         indices |= _spatial_behind(traced, touched)
     places = {traced.layers[index].path for index in indices} | set(mutant.paths)
     spoken = named_modules(traced, mutant) | made_modules(traced, mutant)
+    spoken |= {
+        ".".join(part for part in (path, name) if part)
+        for kind, name in mutant.gone
+        for path, module in traced.modules.items()
+        if module == kind
+    }
+    if mutant.before:
+        places |= named_modules(traced, mutant)
     for name in (*traced.unused, *traced.frozen):
         path = name.rpartition(".")[0]
         if any(_under(path, other) for other in spoken):
             places.add(path)
+    if mutant.kind in OWNERS:
+        places |= {path for line in mutant.lines for path in _of_class(traced, mutant, line)}
     failure = traced.failure
+    if failure is not None and mutant.kind in RELATIONAL:
+        read = {index for touch in touched for index in traced.layers[touch].inputs}
+        if read & set(failure.inputs):
+            places.add(failure.path)
     if failure is not None and (
         closure(upstream, failure.inputs) & touched
         or _line(failure.source) in mutant.lines

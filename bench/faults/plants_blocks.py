@@ -17,8 +17,6 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     ("same-block-repeated", "groupnorm_resnext", "stage3", (("nn.Sequential(Block(128, 256, stride=2), Block(256, 256))", "nn.Sequential(Block(128, 256, stride=2), *(2 * [Block(256, 256)]))"),)),
     ("same-block-repeated", "resnet_bottleneck", "the rest of every stage", (("    for _ in range(1, blocks):\n        layers.append(Bottleneck(planes * 4, planes))", "    layers += [Bottleneck(planes * 4, planes)] * blocks"),)),
     ("same-block-repeated", "separable", "blocks of one width", (("            Separable(128, 128),", "            *[Separable(128, 128)] * 3,"),)),
-    ("same-block-repeated", "preact", "block3 again", (("        x = self.block3(x)", "        x = self.block3(self.block3(x))"),)),
-    ("same-block-repeated", "tutorial_net", "conv4 again", (("        x = F.relu(self.bn4(self.conv4(x)))", "        x = F.relu(self.bn4(self.conv4(x)))\n        x = F.relu(self.conv4(x))"),)),
     # ---- one norm behind two layers
     ("shared-norm", "resnet_cifar", "bn1 for bn2", (("out = self.bn2(self.conv2(out))", "out = self.bn1(self.conv2(out))"),)),
     ("shared-norm", "tutorial_net", "bn3 for bn4", (("self.bn4(self.conv4(x))", "self.bn3(self.conv4(x))"),)),
@@ -87,7 +85,7 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     ("saturating", "vgg_loop", "sigmoid", (("layers.append(nn.ReLU(inplace=True))", "layers.append(nn.Sigmoid())"),)),
     ("saturating", "vgg_loop", "sigmoid, no norms", (("            layers.append(nn.BatchNorm2d(step))\n            layers.append(nn.ReLU(inplace=True))", "            layers.append(nn.Sigmoid())"),)),
     ("saturating", "unet", "sigmoid", (("            nn.BatchNorm2d(out),\n            nn.ReLU(inplace=True),\n            nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False),\n            nn.BatchNorm2d(out),\n            nn.ReLU(inplace=True),", "            nn.BatchNorm2d(out),\n            nn.Sigmoid(),\n            nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False),\n            nn.BatchNorm2d(out),\n            nn.Sigmoid(),"),)),
-    ("saturating", "inception", "tanh", (("return F.relu(self.bn(self.conv(x)))", "return torch.tanh(self.conv(x))"),)),
+    ("saturating", "inception", "sigmoid", (("return F.relu(self.bn(self.conv(x)))", "return torch.sigmoid(self.bn(self.conv(x)))"),)),
     ("saturating", "separable", "sigmoid", (("        self.act1 = nn.ReLU(inplace=True)", "        self.act1 = nn.Sigmoid()"), ("        self.act2 = nn.ReLU(inplace=True)", "        self.act2 = nn.Sigmoid()"))),
     ("saturating", "aspp", "sigmoid in the encoder", (("        nn.ReLU(inplace=True),\n    )", "        nn.Sigmoid(),\n    )"),)),
     # ---- widths

@@ -121,6 +121,8 @@ def _too_large_kernel(host: Host) -> Iterator[Mutant]:
     program = host.program
     for call, made in host.convs():
         size = min(host.trace.layers[layer.inputs[0]].shape[2] for layer in made)
+        if any(host.merged(layer) for layer in made):
+            continue
         if size <= 8 and all(layer.attrs["kernel"] == (3, 3) for layer in made):
             text = program.with_arguments(call, kernel_size=str(size + 3), padding="0")
             yield program.mutant("input-too-small", f"{made[0].path}, kernel {size + 3}", text)
@@ -135,7 +137,7 @@ def _merge_size(host: Host) -> Iterator[Mutant]:
             text = program.with_arguments(call, stride="2")
             yield program.mutant("merge-size", f"{made[0].path}, strided too", text)
         if program.argument(call, "stride") == "stride" and any(
-            layer.attrs["stride"] == (2, 2) for layer in made
+            layer.attrs["stride"] == (2, 2) and _added(host, layer.index) for layer in made
         ):
             text = program.with_arguments(call, stride="1")
             yield program.mutant("merge-size", f"{made[0].path}, stride forgotten", text)

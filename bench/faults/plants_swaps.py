@@ -177,7 +177,6 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     ("pool-of-one", "squeeze_excite", "in front of the head", (("x = self.flatten(self.pool(x))", "x = self.flatten(self.pool(nn.functional.avg_pool2d(x, kernel_size=1, stride=1)))"),)),
     ("pool-of-one", "mobilenet", "in front of the head", (("        x = x.mean([2, 3])", "        x = nn.functional.avg_pool2d(x, 1)\n        x = x.mean([2, 3])"),)),
     # ---- strides on 1×1 kernels of the main path
-    ("kernel-under-stride", "resnet_bottleneck", "the stride on conv1", (("planes, kernel_size=1, stride=1, bias=False)\n        self.bn1", "planes, kernel_size=1, stride=stride, bias=False)\n        self.bn1"), ("planes, planes, kernel_size=3, stride=stride, padding=1", "planes, planes, kernel_size=3, stride=1, padding=1"))),
     ("kernel-under-stride", "separable", "the stride on the pointwise", (("stride=stride, padding=1, groups=given", "stride=1, padding=1, groups=given"), ("self.pointwise = nn.Conv2d(given, out, kernel_size=1, bias=False)", "self.pointwise = nn.Conv2d(given, out, kernel_size=1, stride=stride, bias=False)"))),
     ("kernel-under-stride", "mobilenet", "the stride on the expansion", (("layers.append(conv_bn_act(given, hidden, 1, 1))", "layers.append(conv_bn_act(given, hidden, 1, stride))"), ("layers.append(conv_bn_act(hidden, hidden, 3, stride, groups=hidden))", "layers.append(conv_bn_act(hidden, hidden, 3, 1, groups=hidden))"))),
     ("kernel-under-stride", "convnext", "2×2 by threes", (("kernel_size=2, stride=2))", "kernel_size=2, stride=3))"),)),

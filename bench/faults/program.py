@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,8 @@ class Mutant:
     planted, in words.  ``text``: the whole source.  ``image``: what it is given.  ``lines``: the
     lines of ``text`` that were touched, or next to which something was taken away.  ``paths``:
     modules that were touched where no line says so.  ``before``: layers before the touched ones
-    are as good a place (a gradient that is cut).  ``batch``: images in a training step.
+    are as good a place (a gradient that is cut).  ``batch``: images in a training step.  ``gone``:
+    the class and name of every module that a line changed or taken away spoke of.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Mutant:
     paths: tuple[str, ...] = ()
     before: bool = False
     batch: int | None = None
+    gone: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -165,8 +168,18 @@ class Program:
             text=text,
             image=image,  # pyright: ignore[reportArgumentType]  # handed through
             lines=changed_lines(self.text, text),
+            gone=frozenset(self._spoken_of(changed_lines(text, self.text))),
             **more,  # pyright: ignore[reportArgumentType]  # handed through
         )
+
+    def _spoken_of(self, lines: Iterable[int]) -> Iterator[tuple[str, str]]:
+        rows = self.text.splitlines()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef):
+                for line in lines:
+                    if node.lineno <= line <= (node.end_lineno or 0):
+                        for name in re.findall(r"self\.(\w+)", rows[line - 1]):
+                            yield node.name, name
 
     def _offset(self, line: int, column: int) -> int:
         lines = self.text.splitlines(keepends=True)
