@@ -9,6 +9,8 @@ from striate.checking.graph import Graph, is_map, is_weighted
 from striate.records import Layer, Trace
 
 SUMS = frozenset({"add", "sub"})
+SPLITS = frozenset({"split", "chunk", "unbind"})
+"""Behind one of these the two ways may be of different parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,11 @@ class Sum:
     @property
     def is_identity(self) -> bool:
         return not self.skip
+
+    @property
+    def carries_input(self) -> bool:
+        """Whether the skip begins with what the branch begins with, in the shape of the sum."""
+        return self.fork.shape == self.join.shape and self.fork.op not in SPLITS
 
     @property
     def is_projected(self) -> bool:

@@ -77,19 +77,20 @@ stride = 2
 
 ## How it is measured
 
-Every weight layer counts one more than what it works on. Where paths meet (a sum or a
-concatenation of two things computed from the image) the count begins anew, since each path can be
-bypassed by the other; a gate, which multiplies, is passed through by its shorter way. The longest
-count is reported, with the layers it begins and ends at.
+Every weight layer counts one more than what it works on. Where paths of unequal length meet (in a
+sum or a concatenation of things computed from the image) the count begins anew, since the longer
+can be bypassed by the shorter; branches of equal length are no way around each other, and are
+counted through. A gate, which multiplies, is passed through by its shorter way. The longest count
+is reported, with the layers it begins and ends at.
 
 32 is the shallowest depth at which harm was measured. The deepest plain network in common use
 that trains well has 28 weight layers (MobileNet v1, 70.6 % on ImageNet).
 
 ## Limits
 
-Two parallel branches of equal depth count as a way around each other, although neither is a short
-one. One skip around the whole row (as in networks that restore images) does not shorten the row.
-Without normalisation, networks of half this depth are already hard to train.
+A way around that is hardly shorter than what it goes around begins the count anew all the same
+(the branches of an Inception module). Without normalisation, networks of half this depth are
+already hard to train.
 
 ## References
 
@@ -143,8 +144,9 @@ def _longest_run(graph: Graph) -> list[Layer]:
         sources = graph.sources(layer)
         if is_weighted(layer):
             sources = sources[:1]
-        passes = bool(sources) and not (layer.op in JOINS and len(sources) > 1)
-        before[layer.index] = min(sources, key=lambda s: depth[s.index]) if passes else None
+        passes = layer.op not in JOINS or len({depth[source.index] for source in sources}) == 1
+        shorter = min(sources, key=lambda s: depth[s.index], default=None)
+        before[layer.index] = shorter if passes else None
         previous = before[layer.index]
         counts = is_weighted(layer) and graph.sees_image(layer)
         depth[layer.index] = (depth[previous.index] if previous else 0) + counts

@@ -1,4 +1,4 @@
-"""SH106 imagenet-stem-on-small-images
+"""SH106 imagenet-stem
 
 ## What it finds
 
@@ -80,7 +80,7 @@ from striate.checking.words import place, sides
 from striate.records import Edit, Layer, Severity, Trace
 
 CODE = "SH106"
-NAME = "imagenet-stem-on-small-images"
+NAME = "imagenet-stem"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH104",)
 
