@@ -46,7 +46,8 @@ class Span(NamedTuple):
 class Check:
     """One element along one axis: what was said of it, and what the gradient shows.
 
-    ``layer``: which of the outputs.  ``kind``: ``exact``, ``bound`` or ``whole``.
+    ``layer``: which of the outputs.  ``kind``: ``exact`` (both ends must be those of the
+    gradient), ``bound`` or ``whole`` (they must contain it).
     """
 
     layer: int
@@ -58,9 +59,9 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        if NONE in (self.said, self.found):
-            return self.said == self.found
-        if self.kind == "bound":
+        if self.found == NONE:  # nothing, where a constant was padded, is within any bound
+            return self.said == NONE or self.kind != "exact"
+        if self.kind != "exact":
             return self.said[0] <= self.found[0] <= self.found[1] <= self.said[1]
         return self.found == self.said
 
@@ -183,7 +184,8 @@ def _along(
         part = output[tuple(slice(None) if i < 0 else i for i in index)]
         said = (span.first, span.last) if span.first <= span.last else NONE
         found = gradient_ends(part, pixels, axis)
-        yield Check(layer=layer, axis=axis, index=index, kind=_kind(span), said=said, found=found)
+        kind = "bound" if _one_of_mixed(reach, index) else _kind(span)
+        yield Check(layer=layer, axis=axis, index=index, kind=kind, said=said, found=found)
         if shown is None or not _is_map(shown, reach, axis, index):
             continue
         of_record = shown.span(axis, index[2 + axis])
@@ -213,8 +215,8 @@ def span_of(reach: Reach, index: Index, axis: int) -> Span:
     near, far = max(hull.near for hull in hulls), min(hull.far for hull in hulls)
     whole = [hull for hull in hulls if hull.whole is not None]
     if whole:
-        first = max(0, min(hull.whole[0] for hull in whole if hull.whole))
-        last = min(reach.image[axis] - 1, max(hull.whole[1] for hull in whole if hull.whole))
+        first = min(hull.whole[0] for hull in whole if hull.whole)
+        last = max(hull.whole[1] for hull in whole if hull.whole)
         return Span(first, last, first, last, min(hull.rank for hull in whole), True)
     for term, hull in zip(reach.terms, hulls, strict=True):
         lo, hi = hull.lo, hull.hi
@@ -233,6 +235,16 @@ def _kind(span: Span) -> str:
     if span.rank is Rank.BOUND:
         return "bound"
     return "whole" if span.whole else "exact"
+
+
+def _one_of_mixed(reach: Reach, index: Index) -> bool:
+    """Whether an index picks one of several channels that are known together only."""
+    return any(
+        factor.mixed and place >= 0
+        for term in reach.terms
+        for dim, place in zip(term.dims, index, strict=True)
+        for factor in dim
+    )
 
 
 def _interior(

@@ -20,6 +20,7 @@ from striate.tracing.fields.reach import (
     Rank,
     Term,
     axis_moves,
+    seen_of,
     size,
 )
 
@@ -80,8 +81,13 @@ def contract(term: Term, over: set[int], image: tuple[int, int], *, keep: bool) 
         squeezed = hull.squeezed or (not axis_moves(dims, axis) and any(f.axes for f in moving))
         whole, covers = hull.whole, lo <= 0 and hi >= image[axis] - 1
         if whole is None and squeezed and (covers or not hull.cropped):
-            whole = lo, hi
-        hulls[axis] = hull._replace(lo=lo, hi=hi, least=least, squeezed=squeezed, whole=whole)
+            whole = seen_of(hull, lo, hi)
+        rank = hull.rank
+        if squeezed and hull.wrapped and hull.cropped:  # which of the wrapped ones are left?
+            rank = max(Rank.BOUND, rank)
+        hulls[axis] = hull._replace(
+            lo=lo, hi=hi, least=least, rank=rank, squeezed=squeezed, whole=whole
+        )
     return Term(dims, (hulls[0], hulls[1]))
 
 
@@ -115,6 +121,12 @@ def met_padding(term: Term, d: int, *, filled: bool = False) -> Hulls:
         lo, hi = ends(line, factor.size)
         known = lo < NOWHERE // 2
         lo, hi = lo[known], hi[known]
+        first, last = seen_of(
+            hull,
+            hull.lo + lo_more[axis] + int(lo.min()) + others_lo,
+            hull.hi + hi_more[axis] + int(hi.max()) + others_hi,
+        )
+        hull = hull._replace(first=first, last=last, wrapped=hull.wrapped or filled)
         covered = span(line, factor.size)
         before, after = int(lo[-1]) - covered, int(hi[0]) + covered
         if covered < 0:

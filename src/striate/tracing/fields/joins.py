@@ -29,6 +29,7 @@ from striate.tracing.fields.reach import (
     plain,
     replaced,
     still,
+    tightened,
     worsened,
 )
 from striate.tracing.fields.unions import both, union
@@ -122,7 +123,7 @@ def _in_a_row(
             axes |= factor.axes
             blended = blended or factor.blended
             channels = channels or (not factor.axes and n > 1)
-            hull = reach.terms[0].hulls[axis]
+            hull = tightened(reach.terms[0], axis)
             inside.append(hull)
             lo, hi = ends(factor.lines[axis], n)
             los.append(lo + hull.lo + lo_more[axis])

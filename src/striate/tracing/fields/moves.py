@@ -91,7 +91,8 @@ def roll(reach: Reach, d: int, by: int) -> Reach:
 
     def change(term: Term) -> Term:
         n = size(term.dims[d])
-        return slide(term, d, first=-by, reach=0, stride=1, out=n, filled=True)
+        shift = (by + n // 2) % n - n // 2
+        return slide(term, d, first=-shift, reach=0, stride=1, out=n, filled=True)
 
     return reach.each(change)
 

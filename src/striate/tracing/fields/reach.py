@@ -22,7 +22,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from striate.tracing.fields.lines import Line, Table
+from striate.tracing.fields.lines import Line, Table, extremes
 
 AXES = (0, 1)
 """Height and width, as positions in every pair."""
@@ -66,11 +66,13 @@ class Hull(NamedTuple):
     ``near``, ``far``: first and last pixel between which an interval is that of an interior
     element.  ``least``: pixels along the narrowest path from the image.  ``squeezed``: every
     position along this axis was reduced to one.  ``cropped``: positions were left out on the way,
-    and not only those that a stride had no room for.
+    and not only those that a stride had no room for.  ``first``, ``last``: pixels before and after
+    which no position sees any, however far its interval reaches into padding.  ``wrapped``: some
+    positions hold what is elsewhere in the image continued (rolled, reflected).
 
     ``whole``: sees what all positions of a map saw together, from the first of these pixels to
-    the second (beyond the image where that was padded).  ``lo`` and ``hi`` no longer matter then,
-    and the lines tell positions apart without moving anything.
+    the second.  ``lo`` and ``hi`` no longer matter then, and the lines tell positions apart
+    without moving anything.
     """
 
     lo: int = 0
@@ -81,6 +83,9 @@ class Hull(NamedTuple):
     rank: Rank = Rank.EXACT
     squeezed: bool = False
     cropped: bool = False
+    wrapped: bool = False
+    first: int = 0
+    last: int = 0
     whole: tuple[int, int] | None = None
 
 
@@ -137,8 +142,27 @@ def of_image(shape: Iterable[int]) -> Reach:
     """The image itself, (…, H, W): every element sees its own pixel."""
     *outer, height, width = shape
     dims = (*map(plain, outer), (Factor(height, (1, 0), 1),), (Factor(width, (0, 1), 2),))
-    hulls = (Hull(far=height - 1), Hull(far=width - 1))
+    hulls = (Hull(far=height - 1, last=height - 1), Hull(far=width - 1, last=width - 1))
     return Reach((Term(dims, hulls),), (height, width))
+
+
+def tightened(term: Term, axis: int) -> Hull:
+    """A term's hull with ``first`` and ``last`` no wider than what all its positions see."""
+    hull = term.hulls[axis]
+    lo, hi = hull.lo, hull.hi
+    for dim in term.dims:
+        for factor in dim:
+            far_lo, far_hi = extremes(factor.lines[axis], factor.size)
+            lo, hi = lo + far_lo, hi + far_hi
+    first, last = seen_of(hull, lo, hi)
+    return hull._replace(first=first, last=last)
+
+
+def seen_of(hull: Hull, lo: int, hi: int) -> tuple[int, int]:
+    """What of the image lies between the ends of all positions together."""
+    if hull.wrapped:
+        return hull.first, hull.last
+    return max(lo, hull.first), min(hi, hull.last)
 
 
 def axis_moves(dims: Iterable[Dim], axis: int) -> bool:

@@ -37,8 +37,8 @@ def field_of(reach: Reach) -> Field | None:
     terms = tuple([_positions(term, reach.image) for term in reach.terms])
     if not _is_spatial(terms):
         return None
-    height = _side(terms, 0, reach.image[0])
-    width = _side(terms, 1, reach.image[1])
+    height = _side(terms, 0)
+    width = _side(terms, 1)
     uneven = height.spans is not None or width.spans is not None
     return Field(
         status=_status(height, width),
@@ -112,7 +112,7 @@ def _step(factor: Factor, axis: int) -> float:
     return abs(span(factor.lines[axis], factor.size)) / factor.size
 
 
-def _side(terms: tuple[Term, ...], axis: int, pixels: int) -> Side:
+def _side(terms: tuple[Term, ...], axis: int) -> Side:
     hulls = [term.hulls[axis] for term in terms]
     interior = max(hull.near for hull in hulls), min(hull.far for hull in hulls)
     least = min(hull.least for hull in hulls)
@@ -120,8 +120,8 @@ def _side(terms: tuple[Term, ...], axis: int, pixels: int) -> Side:
     if whole:
         steps = [_step(f, axis) for t in terms for dim in t.dims for f in dim if f.lines[axis] != 0]
         stride = round(min(steps)) if steps else 0
-        first = max(0, min(hull.whole[0] for hull in hulls if hull.whole))
-        last = min(pixels - 1, max(hull.whole[1] for hull in hulls if hull.whole))
+        first = min(hull.whole[0] for hull in hulls if hull.whole)
+        last = max(hull.whole[1] for hull in hulls if hull.whole)
         return Side(last - first + 1, least, stride, first, None, min(whole), True, interior)
     if len(terms) == 1:
         size, stride, start, spans = _even_or_not(terms[0], axis)

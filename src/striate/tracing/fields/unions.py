@@ -11,7 +11,6 @@ from striate.tracing.fields.contracting import one_factor
 from striate.tracing.fields.lines import (
     Line,
     ends,
-    extremes,
     settle,
     span,
 )
@@ -24,6 +23,7 @@ from striate.tracing.fields.reach import (
     Reach,
     Term,
     shifted,
+    tightened,
 )
 
 MOST_TERMS = 4
@@ -54,16 +54,25 @@ def both(a: Hull, b: Hull) -> Hull:
     whole = None
     if a.whole is not None and b.whole is not None:
         whole = min(a.whole[0], b.whole[0]), max(a.whole[1], b.whole[1])
-    return Hull(
-        min(a.lo, b.lo),
-        max(a.hi, b.hi),
-        max(a.near, b.near),
-        min(a.far, b.far),
-        min(a.least, b.least),
-        max(a.rank, b.rank) if whole is None else min(a.rank, b.rank),
-        a.squeezed and b.squeezed,
-        a.cropped and b.cropped,
-        whole,
+    return _common(a, b)._replace(
+        lo=min(a.lo, b.lo),
+        hi=max(a.hi, b.hi),
+        rank=max(a.rank, b.rank) if whole is None else min(a.rank, b.rank),
+        whole=whole,
+    )
+
+
+def _common(a: Hull, b: Hull) -> Hull:
+    """``a`` with all of a union but its ends, its rank and whether it is whole."""
+    return a._replace(
+        near=max(a.near, b.near),
+        far=min(a.far, b.far),
+        least=min(a.least, b.least),
+        squeezed=a.squeezed and b.squeezed,
+        cropped=a.cropped and b.cropped,
+        wrapped=a.wrapped or b.wrapped,
+        first=min(a.first, b.first),
+        last=max(a.last, b.last),
     )
 
 
@@ -71,7 +80,7 @@ def _both_terms(a: Term, b: Term) -> Term:
     """The hull of two terms of the same dimensions."""
     hulls: list[Hull] = []
     for axis in AXES:
-        first, second = a.hulls[axis], b.hulls[axis]
+        first, second = _comparable(a, b, axis)
         if (first.whole is None) == (second.whole is None):
             hulls.append(both(first, second))
         elif first.whole is None:
@@ -84,17 +93,17 @@ def _both_terms(a: Term, b: Term) -> Term:
 def _swallowed(sure: Hull, other: Term, axis: int) -> Hull:
     """A hull that is whole, once ``other``, which is not, was joined to it."""
     assert sure.whole is not None
-    hull = other.hulls[axis]
-    lo, hi = hull.lo, hull.hi
-    for dim in other.dims:
-        for factor in dim:
-            far_lo, far_hi = extremes(factor.lines[axis], factor.size)
-            lo, hi = lo + far_lo, hi + far_hi
-    return sure._replace(
-        least=min(sure.least, hull.least),
-        squeezed=sure.squeezed and hull.squeezed,
-        whole=(min(sure.whole[0], lo), max(sure.whole[1], hi)),
-    )
+    hull = tightened(other, axis)
+    whole = min(sure.whole[0], hull.first), max(sure.whole[1], hull.last)
+    return _common(sure, hull)._replace(whole=whole)
+
+
+def _comparable(a: Term, b: Term, axis: int) -> tuple[Hull, Hull]:
+    """Two hulls of which both say what they do not see, where one does."""
+    first, second = a.hulls[axis], b.hulls[axis]
+    if (first.first, first.last) == (second.first, second.last):
+        return first, second
+    return tightened(a, axis), tightened(b, axis)
 
 
 def _add(terms: list[Term], new: Term) -> None:
@@ -120,7 +129,7 @@ def merge(a: Term, b: Term) -> Term | None:
 
 
 def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
-    first, second = a.hulls[axis], b.hulls[axis]
+    first, second = _comparable(a, b, axis)
     lines_a, lines_b = lines_along(a, axis), lines_along(b, axis)
     sizes = [factor.size for dim in a.dims for factor in dim]
     told_apart = [x if x != 0 else y for x, y in zip(lines_a, lines_b, strict=True)]
@@ -137,9 +146,6 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     ]
     if not differ:
         return both(first, second), told_apart
-    near, far = max(first.near, second.near), min(first.far, second.far)
-    least = min(first.least, second.least)
-    squeezed, cropped = first.squeezed and second.squeezed, first.cropped and second.cropped
     least_lo = most_lo = first.lo - second.lo
     least_hi = most_hi = first.hi - second.hi
     for i in differ:
@@ -150,13 +156,9 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
         least_hi += int((hi_a - hi_b).min())
         most_hi += int((hi_a - hi_b).max())
     if least_lo >= 0 and most_hi <= 0:
-        return second._replace(
-            near=near, far=far, least=least, squeezed=squeezed, cropped=cropped
-        ), lines_b
+        return _common(second, first), lines_b
     if most_lo <= 0 and least_hi >= 0:
-        return first._replace(
-            near=near, far=far, least=least, squeezed=squeezed, cropped=cropped
-        ), lines_a
+        return _common(first, second), lines_a
     if len(differ) > 1:
         return None
     i = differ[0]
@@ -169,7 +171,7 @@ def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
     rank = max(first.rank, second.rank)
     lines = list(lines_a)
     lines[i] = line
-    return Hull(lo_base, hi_base, near, far, least, rank, squeezed, cropped), lines
+    return _common(first, second)._replace(lo=lo_base, hi=hi_base, rank=rank), lines
 
 
 def lines_along(term: Term, axis: int) -> list[Line]:
@@ -201,7 +203,7 @@ def bounding(a: Term, b: Term) -> Term:
         if exact is not None:
             axes.append(exact)
             continue
-        first, second = a.hulls[axis], b.hulls[axis]
+        first, second = _comparable(a, b, axis)
         lines_a, lines_b = lines_along(a, axis), lines_along(b, axis)
         sizes = [factor.size for dim in a.dims for factor in dim]
         lo = second.lo - first.lo
@@ -213,14 +215,10 @@ def bounding(a: Term, b: Term) -> Term:
             lo_b, hi_b = ends(y, n)
             lo += int((lo_b - lo_a).min())
             hi += int((hi_b - hi_a).max())
-        hull = Hull(
-            first.lo + min(0, lo),
-            first.hi + max(0, hi),
-            max(first.near, second.near),
-            min(first.far, second.far),
-            min(first.least, second.least),
-            max(Rank.BOUND, first.rank, second.rank),
-            cropped=first.cropped and second.cropped,
+        hull = _common(first, second)._replace(
+            lo=first.lo + min(0, lo),
+            hi=first.hi + max(0, hi),
+            rank=max(Rank.BOUND, first.rank, second.rank),
         )
         axes.append((hull, lines_a))
     return assembled(a, b, axes[0], axes[1])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from striate.tracing.fields.gates import meet
 from striate.tracing.fields.joins import everywhere, without
 from striate.tracing.fields.moves import expand, take
 from striate.tracing.fields.reach import Reach, still
+from striate.tracing.fields.windows import remap
 from striate.tracing.ops.call import Call, Effect, op, tensors_in
 
 
@@ -124,7 +127,20 @@ def fourier(call: Call) -> Effect:
     return Effect(seen, macs=None)
 
 
-@op("cumsum", "cumprod", "sort", "argsort", "logcumsumexp", "cummax", "cummin", "topk")
+@op("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin")
+def running(call: Call) -> Effect:
+    """(input, dim): each index along a dimension sees those up to itself."""
+    reach = call.reach
+    if reach is None:
+        return Effect()
+    given = call.args[0]
+    d: int = call.get(1, "dim", -1) % max(1, given.dim())
+    index = np.arange(given.shape[d], dtype=np.int64)
+    seen = reach.each(lambda term: remap(term, d, np.zeros_like(index), index))
+    return Effect(call.each_output(seen), attrs={"dim": d})
+
+
+@op("sort", "argsort", "topk")
 def along(call: Call) -> Effect:
     """Each index along a dimension may see any other there."""
     given = call.args[0]
