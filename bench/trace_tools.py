@@ -149,6 +149,8 @@ def _counted(module: Any, image: Any) -> dict[str, float]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    # Its hooks want a gradient function of a parameter that is given to a module (cait's).
+    module.requires_grad_(False)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(image)
     return {"macs": counter.get_total_flops() / 2}
