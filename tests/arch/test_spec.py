@@ -36,7 +36,8 @@ def stage(**keys: Any) -> dict[str, Any]:
             stage(block="conv", skip=True),
             (
                 "skip = true needs a residual block, and 'conv' is none; "
-                "use block = 'basic' or 'bottleneck'"
+                "use block = 'basic', 'bottleneck', 'inverted', 'fused', 'convnext' or "
+                "'transformer'"
             ),
         ),
         (stage(block="conv", skip=False), "a conv block has no skip; take the key away"),

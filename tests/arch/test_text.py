@@ -207,7 +207,10 @@ WRONG = {
     ),
     "a block far from all": (
         broken('"bottleneck"', '"mlp"'),
-        "stages.2.block: unknown value 'mlp'; choose from conv, basic, bottleneck, dense",
+        (
+            "stages.2.block: unknown value 'mlp'; choose from conv, basic, bottleneck, inverted, "
+            "fused, convnext, densenet, transformer, dense"
+        ),
     ),
     "text for a number": (
         broken("width = 32", 'width = "32"'),

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from striate.arch import map_sizes, zoo, zoo_costs, zoo_names
+from striate.arch import map_sizes, small_form, zoo, zoo_costs, zoo_names
 from striate.errors import ArchError
 
-IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg16")
 CIFAR = (20, 32, 44, 56, 110)
 
 
@@ -73,8 +72,48 @@ FROM_PAPERS = {
 
 
 def test_every_entry_has_the_parameters_of_its_papers_table() -> None:
-    assert {name: cost.params for name, cost in zoo_costs().items()} == FROM_PAPERS
-    assert tuple(zoo_costs()) == zoo_names()
+    costs = zoo_costs()
+    assert {name: costs[name].params for name in FROM_PAPERS} == FROM_PAPERS
+    assert tuple(costs) == zoo_names()
+
+
+def preact_bottleneck(layers: int) -> int:
+    """He et al. 2016: 9n + 2 weighted layers in bottlenecks of 64, 128 and 256 channels."""
+    n = (layers - 2) // 9
+    total, before = 9 * 3 * 16, 16
+    for width in (64, 128, 256):
+        inner = width // 4
+        for index in range(n):
+            total += 2 * before + before * inner + 2 * inner + 9 * inner * inner
+            total += 2 * inner + inner * width
+            if index == 0:
+                total += before * width
+            before = width
+    return total + 2 * before + before * 10 + 10
+
+
+def wide(depth: int, k: int) -> int:
+    """Zagoruyko and Komodakis 2016, table 1, in the order norm, activation, convolution."""
+    n = (depth - 4) // 6
+    total, before = 9 * 3 * 16, 16
+    for width in (16 * k, 32 * k, 64 * k):
+        for _ in range(n):
+            total += 2 * before + 9 * before * width + 2 * width + 9 * width * width
+            total += before * width if before != width else 0
+            before = width
+    return total + 2 * before + before * 10 + 10
+
+
+def test_preactivation_forms_against_their_tables() -> None:
+    costs = zoo_costs()
+    for layers in (164, 1001):
+        assert costs[f"preact_resnet{layers}"].params == preact_bottleneck(layers)
+    for depth, k in ((16, 4), (28, 10), (40, 4)):
+        assert costs[f"wide_resnet{depth}_{k}"].params == wide(depth, k)
+    # He et al. 2016 and Zagoruyko and Komodakis 2016, as they round them
+    assert round(costs["preact_resnet164"].params / 1e6, 1) == 1.7
+    assert round(costs["preact_resnet1001"].params / 1e6, 1) == 10.3
+    assert round(costs["wide_resnet28_10"].params / 1e6, 1) == 36.5
 
 
 def test_known_integers() -> None:
@@ -83,15 +122,27 @@ def test_known_integers() -> None:
     assert zoo_costs()["resnet50"].params == 25_557_032
 
 
-@pytest.mark.parametrize("name", IMAGENET)
-def test_costs_are_the_published_ones(name: str, shared: Path) -> None:
-    fact = json.loads((shared / "facts" / "networks.json").read_text())["rows"][name]
-    cost = zoo_costs()[name]
-    assert cost.image == (3, fact["image"], fact["image"]) == zoo(name).image
-    assert cost.params == fact["params"]
-    digits = 2 if name == "vgg16" else 3  # as many as are published
-    assert round(cost.macs / 1e9, digits) == fact["gmacs"]
-    assert round(cost.activations / 1e6, 2) == fact["acts_m"]
+def test_costs_are_the_published_ones(shared: Path) -> None:
+    rows = json.loads((shared / "facts" / "networks.json").read_text())["rows"]
+    published = {name: fact for name, fact in rows.items() if not name.endswith("_cifar")}
+    assert len(published) >= 22
+    for name, fact in published.items():
+        cost = zoo_costs()[name]
+        assert cost.image == (3, fact["image"], fact["image"]) == zoo(name).image
+        assert cost.params == fact["params"]
+        for value, key, unit in (
+            (cost.macs, "gmacs", 1e9),
+            (cost.activations, "acts_m", 1e6),
+        ):
+            digits = len(str(fact[key]).partition(".")[2])  # as many as are published
+            assert abs(value / unit - fact[key]) <= 0.5001 * 10**-digits, (name, key)
+
+
+def test_the_widest_cifar_form_is_the_published_one(shared: Path) -> None:
+    rows = json.loads((shared / "facts" / "networks.json").read_text())["rows"]
+    fact, cost = rows["wide_resnet28_10_cifar"], zoo_costs()["wide_resnet28_10"]
+    assert abs(cost.params - fact["params_rounded"]) < 50_000
+    assert round(cost.macs / 1e9, 2) == fact["gmacs_rounded"]
 
 
 @pytest.mark.parametrize("layers", CIFAR)
@@ -117,12 +168,13 @@ def test_maps_are_those_of_the_papers() -> None:
     assert map_sizes(zoo("resnet152")) == [(56, 56), (56, 56), (28, 28), (14, 14), (7, 7)]
 
 
-def test_depth_counts_weighted_layers() -> None:
-    for name in zoo_names():
-        if name in ("mlp", "vgg16"):
-            continue
+@pytest.mark.parametrize("family", ["resnet", "plain", "preact_resnet"])
+def test_depth_counts_weighted_layers(family: str) -> None:
+    named = [name for name in zoo_names() if name.removeprefix(family).isdigit()]
+    assert len(named) >= 4
+    for name in named:
         layers = sum(s.depth * (3 if s.block == "bottleneck" else 2) for s in zoo(name).stages)
-        assert name.removeprefix("resnet").removeprefix("plain") == str(layers + 2)
+        assert name.removeprefix(family) == str(layers + 2)
 
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
@@ -130,8 +182,8 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
         zoo("resnet-18")
     assert str(caught.value) == "no network 'resnet-18' in the zoo; did you mean resnet18?"
     with pytest.raises(ArchError) as caught:
-        zoo("lenet")
-    assert str(caught.value).startswith("no network 'lenet' in the zoo; choose from mlp, plain20, ")
+        zoo("yolo")
+    assert str(caught.value).startswith("no network 'yolo' in the zoo; choose from mlp, lenet5, ")
 
 
 def test_nothing_here_loads_torch() -> None:
@@ -140,3 +192,20 @@ def test_nothing_here_loads_torch() -> None:
         "arch.json_schema(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_small_forms_keep_every_pixel() -> None:
+    for name in zoo_names():
+        arch, small = zoo(name), zoo(f"{name}-small")
+        assert small == small_form(arch) == zoo(name, small=True)
+        assert small.image[1:] == (32, 32)
+        assert small.name == f"{name}-small"
+        assert [stage.depth for stage in small.stages] == [stage.depth for stage in arch.stages]
+        if small.stem is None or arch.stem is None:
+            continue
+        assert small.stem.pool is None
+        cut = arch.stem.kernel == arch.stem.stride
+        assert small.stem.stride == (max(1, arch.stem.stride // 4) if cut else 1)
+    assert map_sizes(zoo("resnet50-small"))[-1] == (4, 4)
+    assert map_sizes(zoo("vit_base_patch16-small"))[-1] == (8, 8)
+    assert zoo("vgg16-small").head.size == 1

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.arch import Arch, adapt, from_dict, map_sizes, plain_twin, zoo, zoo_costs, zoo_names
+from striate.arch import (
+    Arch,
+    adapt,
+    channels,
+    from_dict,
+    map_sizes,
+    plain_twin,
+    zoo,
+    zoo_costs,
+    zoo_names,
+)
+from striate.arch.kinds import KINDS
+from striate.arch.literals import literals
 from striate.building import Network, build
 from striate.errors import ArchError
+
+CalledWith = Callable[[nn.Module], dict[tuple[str, str], object]]
 
 
 def params(network: nn.Module) -> int:
@@ -183,38 +198,56 @@ def test_a_twin_has_neither_sum_nor_shortcut() -> None:
     }
 
 
-blocks = st.sampled_from(["conv", "basic", "bottleneck"])
+MAPS = [name for name, kind in KINDS.items() if kind.on == "map"]
 pools = st.fixed_dictionaries(
     {},
     optional={"kind": st.sampled_from(["max", "avg"]), "kernel": st.just(3), "padding": st.just(1)},
 )
-rows = st.fixed_dictionaries(
-    {"block": blocks, "depth": st.integers(1, 2), "width": st.sampled_from([4, 8])},
-    optional={
-        "stride": st.integers(1, 3),
-        "kernel": st.integers(1, 4),
-        "padding": st.integers(0, 2),
-        "dilation": st.integers(1, 2),
-        "groups": st.sampled_from([1, 2]),
-        "squeeze": st.sampled_from([0.25]),
-        "pool": pools,
-    },
-)
-skips = st.sampled_from([{}, {"skip": False}, {"skip": True, "shortcut": "pad"}])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "stride": st.integers(1, 3),
+    "kernel": st.integers(1, 4),
+    "padding": st.integers(0, 2),
+    "dilation": st.integers(1, 2),
+    "groups": st.sampled_from([1, 2]),
+    "squeeze": st.sampled_from([0.25]),
+    "expansion": st.sampled_from([1.0, 2.0]),
+    "layer_scale": st.sampled_from([0.1]),
+    "transition": st.sampled_from([0.5]),
+    "skip": st.just(False),
+    "pool": pools,
+}
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> dict[str, Any]:
+    block = draw(st.sampled_from(MAPS))
+    taken = {key: VALUES[key] for key in KINDS[block].keys if key in VALUES}
+    fixed = {"depth": st.integers(1, 2), "width": st.sampled_from([4, 8])}
+    row = draw(st.fixed_dictionaries({"block": st.just(block), **fixed}, optional=taken))
+    if "shortcut" in KINDS[block].keys and draw(st.booleans()):
+        row["shortcut"] = "pad"
+    return row
 
 
 @st.composite
 def archs(draw: st.DrawFn) -> Arch:
-    stages = draw(st.lists(rows, min_size=1, max_size=3))
-    stages = [row | draw(skips) if row["block"] != "conv" else row for row in stages]
+    stages = draw(st.lists(rows(), min_size=1, max_size=3))
     keys = st.fixed_dictionaries(
         {"image": st.tuples(st.just(4), st.integers(4, 40), st.integers(4, 40))},
         optional={
-            "norm": st.sampled_from(["batch", "group", "layer", "none"]),
-            "activation": st.sampled_from(["relu", "gelu", "silu", "tanh"]),
+            "norm": st.sampled_from(["batch", "group", "layer", "channel", "none"]),
+            "activation": st.sampled_from(["relu", "relu6", "gelu", "silu", "tanh"]),
+            "preact": st.just(all(row["block"] in ("basic", "bottleneck") for row in stages)),
             "stem": st.just({"width": 4, "kernel": 5, "stride": 2, "pool": {}}),
             "head": st.sampled_from(
-                [{"pool": "none"}, {"size": 2}, {"pool": "max"}, {"hidden": [7], "dropout": 0.5}]
+                [
+                    {"pool": "none"},
+                    {"size": 2},
+                    {"pool": "max"},
+                    {"hidden": [7], "dropout": 0.5},
+                    {"width": 12, "norm": "map", "activation": True},
+                    {"norm": "pooled"},
+                ]
             ),
         },
     )
@@ -225,16 +258,41 @@ def archs(draw: st.DrawFn) -> Arch:
         raise
 
 
-@settings(deadline=None, max_examples=60)
+@settings(
+    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # the fixture is a function without state
 @given(arch=archs())
-def test_any_arch_is_built_with_the_maps_its_arithmetic_says(arch: Arch) -> None:
+def test_any_arch_is_built_with_the_maps_its_arithmetic_says(
+    called_with: CalledWith, arch: Arch
+) -> None:
     built = build(arch, device="meta")
     x = torch.empty(2, *arch.image, device="meta")
     expected = map_sizes(arch)
     maps = built.stage_maps(x)
     assert [tuple(m.shape[-2:]) for m in maps.values()] == expected[0 if arch.stem else 1 :]
-    assert [m.shape[1] for m in maps.values()][-1] == arch.stages[-1].width
+    widths = channels(arch)
+    assert [m.shape[1] for m in maps.values()] == widths[0 if arch.stem else 1 :]
     assert built(x).shape == (2, arch.classes)
+    assert literals(arch) == called_with(built)
+
+
+@pytest.mark.parametrize("pool", ["token", "avg"])
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+def test_tokens_behind_convolutions(called_with: CalledWith, pool: str, scale: float) -> None:
+    """A map becomes tokens once, whatever made it, and is laid out again to be looked at."""
+    arch = network(
+        [{"block": "basic", "depth": 1, "width": 8, "stride": 2},
+         {"block": "transformer", "depth": 1, "width": 8, "heads": 2, "layer_scale": scale},
+         {"block": "transformer", "depth": 2, "width": 8, "heads": 4, "skip": False}],
+        head={"pool": pool, "norm": "map"},
+    )  # fmt: skip
+    built = build(arch).eval()
+    maps = built.stage_maps(torch.randn(2, 3, 16, 16))
+    assert [tuple(m.shape) for m in maps.values()] == [(2, 8, 8, 8)] * 3
+    assert map_sizes(arch) == [(16, 16), (8, 8), (8, 8), (8, 8)]
+    assert built(torch.randn(2, 3, 16, 16)).shape == (2, 5)
+    assert sum(name.endswith("positions") for name, _ in built.named_parameters()) == 1
+    assert literals(arch) == called_with(built)
 
 
 def test_stage_maps_are_named_by_their_modules() -> None:
@@ -247,7 +305,7 @@ def test_stage_maps_are_named_by_their_modules() -> None:
 
 def test_every_parameter_takes_part() -> None:
     rows = [{"block": block, "depth": 2, "width": 4, "squeeze": 0.5, "stride": 2}
-            for block in ("conv", "basic", "bottleneck")]  # fmt: skip
+            for block in ("conv", "basic", "bottleneck", "inverted", "fused")]  # fmt: skip
     arch = network([*rows, {"block": "dense", "depth": 2, "width": 6}],
                    head={"pool": "none", "hidden": [5]}, activation="tanh")  # fmt: skip
     built = build(arch)

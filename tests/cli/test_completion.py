@@ -126,4 +126,7 @@ def test_bash_itself() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout == "complete -o default -F _striate_completion striate\nvgg16\n"
+    assert done.stdout == (
+        "complete -o default -F _striate_completion striate\n"
+        "vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn\n"
+    )

@@ -4,13 +4,16 @@ Comes in: TOML, plain dictionaries, names of the zoo.  Goes out: ``Arch``, a fro
 functions from Arch to Arch.  May import: records, errors, pydantic; never torch.
 """
 
+from striate.arch.agreement import channels
+from striate.arch.rounding import compound, round_channels, round_depth
 from striate.arch.sizes import field_sizes, least_image, map_sizes
 from striate.arch.spec import Arch, Head, Pool, Stage, Stem
 from striate.arch.text import from_dict, from_toml, json_schema, load_arch, to_dict, to_toml
-from striate.arch.variants import adapt, plain_twin
-from striate.arch.zoo import ZooCost, zoo, zoo_costs, zoo_names
+from striate.arch.variants import adapt, plain_twin, small_form
+from striate.arch.zoo import SMALL, ZooCost, zoo, zoo_costs, zoo_names
 
 __all__ = [
+    "SMALL",
     "Arch",
     "Head",
     "Pool",
@@ -18,6 +21,8 @@ __all__ = [
     "Stem",
     "ZooCost",
     "adapt",
+    "channels",
+    "compound",
     "field_sizes",
     "from_dict",
     "from_toml",
@@ -26,6 +31,9 @@ __all__ = [
     "load_arch",
     "map_sizes",
     "plain_twin",
+    "round_channels",
+    "round_depth",
+    "small_form",
     "to_dict",
     "to_toml",
     "zoo",

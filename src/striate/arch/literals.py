@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from striate.arch.agreement import channels
 from striate.arch.sizes import map_sizes
 from striate.arch.spec import Arch, Pool, Stage
 
 Literal = bool | int
+Arguments = dict[str, Literal]
+"""Of one module's constructor."""
 Place = tuple[str, str]
 """(module path, constructor's argument)."""
 
@@ -28,38 +31,41 @@ def literals(arch: Arch) -> dict[Place, Literal]:
     }
 
 
-def _modules(arch: Arch) -> Iterator[tuple[str, dict[str, Literal]]]:
-    width, bias = arch.image[0], arch.conv_bias
+def _modules(arch: Arch) -> Iterator[tuple[str, Arguments]]:
+    sizes, widths, bias = map_sizes(arch), channels(arch), arch.conv_bias
     if (stem := arch.stem) is not None:
         yield (
             "stem.conv",
-            _conv(width, stem.width, bias, stem.kernel, stem.stride, stem.pad),
+            _conv(arch.image[0], stem.width, bias, stem.kernel, stem.stride, stem.pad),
         )
         yield from _pool("stem.pool", stem.pool)
-        width = stem.width
-    sizes = map_sizes(arch)
-    for index, row in enumerate(arch.stages):
+    for index, (row, size, width) in enumerate(zip(arch.stages, sizes, widths, strict=False)):
         path = f"stages.{index}"
-        features = width * sizes[index][0] * sizes[index][1]
+        given = width
+        if row.block == "dense":
+            given = width * size[0] * size[1]
+        elif row.block == "convnext" and (row.stride > 1 or width != row.width):
+            yield f"{path}.enter.conv", _conv(width, row.width, bias, row.stride, row.stride)
+            given = row.width
         for block in range(row.depth):
-            place = f"{path}.blocks.{block}"
-            given = width if block == 0 else row.width
-            if row.block == "dense":
-                given = features if block == 0 else row.width
-                yield f"{place}.linear", _linear(given, row.width)
-            else:
-                for name, arguments in _block(row, given, block, bias):
-                    yield f"{place}.{name}", arguments
+            for name, arguments in _block(row, given, block, bias):
+                yield f"{path}.blocks.{block}.{name}", arguments
+            given = given + row.width if row.block == "densenet" else row.width
+        if row.transition:
+            yield f"{path}.compress.conv", _conv(given, widths[index + 1], bias)
         yield from _pool(f"{path}.pool", row.pool)
-        width = row.width
-    yield from _head(arch, width * sizes[-1][0] * sizes[-1][1], width)
+    yield from _head(arch, sizes[-1], widths[-1])
 
 
-def _head(arch: Arch, flattened: int, width: int) -> Iterator[tuple[str, dict[str, Literal]]]:
+def _head(arch: Arch, size: tuple[int, int], width: int) -> Iterator[tuple[str, Arguments]]:
     head = arch.head
-    features = flattened
-    if head.pool != "none":
+    if head.width is not None:
+        yield "head.widen.conv", _conv(width, head.width, arch.conv_bias)
+        width = head.width
+    features = width * size[0] * size[1]
+    if head.pool in ("avg", "max") and arch.stages[-1].kind.on == "map":
         yield "head.pool", {"output_size": head.size}
+    if head.pool != "none":
         features = width * head.size**2
     for index, units in enumerate(head.hidden):
         yield f"head.hidden.{index}.linear", _linear(features, units)
@@ -67,29 +73,55 @@ def _head(arch: Arch, flattened: int, width: int) -> Iterator[tuple[str, dict[st
     yield "head.linear", _linear(features, arch.classes)
 
 
-def _block(
-    row: Stage, given: int, index: int, bias: bool
-) -> Iterator[tuple[str, dict[str, Literal]]]:
+def _block(row: Stage, given: int, index: int, bias: bool) -> Iterator[tuple[str, Arguments]]:
     stride = row.stride if index == 0 else 1
+    inside, width = row.inside(given), row.width
 
-    def spatial(channels: int, out: int, stride: int = 1) -> dict[str, Literal]:
-        return _conv(channels, out, bias, row.kernel, stride, row.pad, row.dilation, row.groups)
+    def spatial(channels: int, out: int, stride: int = 1, groups: int = row.groups) -> Arguments:
+        return _conv(channels, out, bias, row.kernel, stride, row.pad, row.dilation, groups)
 
-    if row.block == "conv":
-        yield "conv", spatial(given, row.width, stride)
-    elif row.block == "basic":
-        yield "conv1", spatial(given, row.inner, stride)
-        yield "conv2", spatial(row.inner, row.width)
-    else:
-        yield "conv1", _conv(given, row.inner, bias)
-        yield "conv2", spatial(row.inner, row.inner, stride)
-        yield "conv3", _conv(row.inner, row.width, bias)
-    if row.residual and row.shortcut == "projection" and (stride > 1 or given != row.width):
-        yield "shortcut.conv", _conv(given, row.width, bias, stride=stride)
+    match row.block:
+        case "dense":
+            yield "linear", _linear(given, width)
+        case "conv":
+            yield "conv", spatial(given, width, stride)
+        case "basic":
+            yield "conv1", spatial(given, inside, stride)
+            yield "conv2", spatial(inside, width)
+        case "bottleneck":
+            yield "conv1", _conv(given, inside, bias)
+            yield "conv2", spatial(inside, inside, stride)
+            yield "conv3", _conv(inside, width, bias)
+        case "inverted":
+            if inside != given:
+                yield "conv1", _conv(given, inside, bias)
+            yield "conv2", spatial(inside, inside, stride, inside)
+            yield "conv3", _conv(inside, width, bias)
+        case "fused":
+            projects = inside != given
+            yield "conv1", spatial(given, inside if projects else width, stride)
+            if projects:
+                yield "conv2", _conv(inside, width, bias)
+        case "convnext":
+            yield "conv1", spatial(width, width, 1, width)
+            yield "conv2", _conv(width, inside, bias)
+            yield "conv3", _conv(inside, width, bias)
+        case "densenet":
+            yield "conv1", _conv(given, inside, bias)
+            yield "conv2", spatial(inside, width)
+        case "transformer":
+            yield "qkv", _linear(width, 3 * width)
+            yield "proj", _linear(width, width)
+            yield "fc1", _linear(width, inside)
+            yield "fc2", _linear(inside, width)
+    projects = "shortcut" in row.kind.keys and row.residual and row.shortcut == "projection"
+    if projects and (stride > 1 or given != width):
+        yield "shortcut.conv", _conv(given, width, bias, stride=stride)
     if row.squeeze:
-        hidden = max(1, round(row.squeeze * row.width))
-        yield "gate.reduce", _conv(row.width, hidden, bias=True)
-        yield "gate.expand", _conv(hidden, row.width, bias=True)
+        gated, of = (width, width) if row.kind.of == "width" else (inside, given)
+        hidden = max(1, round(row.squeeze * of))
+        yield "gate.reduce", _conv(gated, hidden, bias=True)
+        yield "gate.expand", _conv(hidden, gated, bias=True)
 
 
 def _conv(
@@ -101,7 +133,7 @@ def _conv(
     padding: int = 0,
     dilation: int = 1,
     groups: int = 1,
-) -> dict[str, Literal]:
+) -> Arguments:
     return {
         "in_channels": given,
         "out_channels": out,
@@ -114,11 +146,11 @@ def _conv(
     }
 
 
-def _linear(given: int, out: int) -> dict[str, Literal]:
+def _linear(given: int, out: int) -> Arguments:
     return {"in_features": given, "out_features": out, "bias": True}
 
 
-def _pool(path: str, pool: Pool | None) -> Iterator[tuple[str, dict[str, Literal]]]:
+def _pool(path: str, pool: Pool | None) -> Iterator[tuple[str, Arguments]]:
     if pool is not None:
         yield (
             path,

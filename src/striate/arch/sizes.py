@@ -33,12 +33,15 @@ class Window(NamedTuple):
 
 
 def windows(arch: Arch) -> Iterator[tuple[str, list[Window]]]:
-    """(place, windows) of the stem, where there is one, and of every stage that has a map."""
+    """(place, windows) of the stem, where there is one, and of every stage that has a map.
+
+    A transformer's tokens keep their places, so that its stages have a map and no window.
+    """
     if arch.stem is not None:
         stem = arch.stem
         yield "the stem", [Window(stem.kernel, stem.stride, stem.pad), *_pool(stem.pool)]
     for number, stage in enumerate(arch.stages, 1):
-        if stage.block == "dense":
+        if stage.kind.on == "features":
             return
         yield f"stage {number}", _stage(stage)
 
@@ -65,10 +68,11 @@ def map_sizes(arch: Arch, image: Sequence[int] | None = None) -> list[tuple[int,
 
 
 def field_sizes(arch: Arch) -> list[tuple[int, int]]:
-    """(receptive field, stride) in pixels after the stem and every stage that has a map.
+    """(receptive field, stride) in pixels after the stem and every stage of windows.
 
-    Along the main path, which is the widest: size grows by dilation · (kernel − 1) · stride so far
-    (Araujo et al. 2019, equation 2).  The first entry is (1, 1) where there is no stem.
+    A transformer's attention sees all, and ends the list.  Along the main path, which is the
+    widest: size grows by dilation · (kernel − 1) · stride so far (Araujo et al. 2019, equation 2).
+    The first entry is (1, 1) where there is no stem.
 
     >>> from striate.arch import zoo
     >>> field_sizes(zoo("resnet18"))[-1]
@@ -76,7 +80,10 @@ def field_sizes(arch: Arch) -> list[tuple[int, int]]:
     """
     size, stride = 1, 1
     fields = [] if arch.stem else [(1, 1)]
-    for _, passed in windows(arch):
+    attends = next(
+        (i for i, stage in enumerate(arch.stages) if stage.kind.on == "tokens"), len(arch.stages)
+    )
+    for _, passed in list(windows(arch))[: attends + (arch.stem is not None)]:
         for window in passed:
             size += window.dilation * (window.kernel - 1) * stride
             stride *= window.stride
@@ -130,11 +137,17 @@ def _walk(arch: Arch, image: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _stage(stage: Stage) -> list[Window]:
+    if not stage.kind.windows:
+        return []
     first, later = (
         Window(stage.kernel, stride, stage.pad, stage.dilation) for stride in (stage.stride, 1)
     )
-    per_block = 2 if stage.block == "basic" else 1
-    return [first] + [later] * (per_block * stage.depth - 1) + _pool(stage.pool)
+    blocks = [later] * (stage.kind.windows * stage.depth)
+    if stage.block != "convnext":
+        blocks[0] = first
+    elif stage.stride > 1:  # a convolution of its own, before the first block
+        blocks.insert(0, Window(stage.stride, stage.stride, 0))
+    return blocks + _pool(stage.pool)
 
 
 def _pool(pool: Pool | None) -> list[Window]:

@@ -1,9 +1,12 @@
-"""Functions from Arch to Arch: the plain twin, another image size, another number of classes."""
+"""Functions from Arch to Arch: the plain twin, the form for small images, another image or other
+classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from striate.arch.sizes import map_sizes
 from striate.arch.spec import Arch
 from striate.arch.text import from_dict, to_dict
 
@@ -29,6 +32,39 @@ def plain_twin(arch: Arch, *, name: str | None = None) -> Arch:
         if stage.residual:
             row["skip"] = False
     return from_dict(data, where=f"plain twin of {arch.name}")
+
+
+def small_form(arch: Arch, *, image: Sequence[int] = (32, 32), name: str | None = None) -> Arch:
+    """The same network for small images, by one rule, named ``…-small``.
+
+    The stem keeps every pixel: stride 1, a kernel of 3 at most, no pool behind it.  A stem of
+    patches (kernel = stride) cuts patches a quarter as wide.  A head that pools to more than the
+    last map holds pools to that map.  All else stays.  ``image`` is (C, H, W) or (H, W).  Papers
+    that have a form of their own for small images (He et al. 2015, section 4.2) have it in the zoo
+    under its own name.
+
+    >>> from striate.arch import zoo
+    >>> small_form(zoo("resnet18")).stem
+    Stem(width=64, kernel=3, stride=1, padding=None, norm=True, activation=True, pool=None)
+    """
+    data = to_dict(arch)
+    data["name"] = name or f"{arch.name}-small"
+    if arch.stem is not None:
+        stem = data["stem"]
+        patches = arch.stem.kernel == arch.stem.stride > 1
+        stem.pop("pool", None)
+        if patches:
+            stem["kernel"] = stem["stride"] = max(1, arch.stem.stride // 4)
+        else:
+            stem.pop("padding", None)
+            stem.pop("stride", None)
+            stem["kernel"] = min(arch.stem.kernel, 3)
+    data["image"] = [*arch.image[: 1 if len(image) == 2 else 0], *image]
+    small = from_dict(data, where=data["name"])
+    left = min(map_sizes(small)[-1])
+    if small.head.pool in ("avg", "max") and small.head.size > left:
+        data["head"]["size"] = left
+    return from_dict(data, where=data["name"])
 
 
 def adapt(

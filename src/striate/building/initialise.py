@@ -7,6 +7,9 @@
 | fully connected, last   | normal, 0.01            | 0    | Goyal et al. 2017, section 5.1 |
 | norm                    | 1                       | 0    | Ioffe and Szegedy 2015         |
 | last norm of a branch   | 0, if the Arch says so  | 0    | Goyal et al. 2017, section 5.1 |
+| in a transformer or     | normal, 0.02, cut at    | 0    | Touvron et al. 2020, table 9;  |
+| ConvNeXt block, tokens  | two deviations          |      | Liu et al. 2022, table 5       |
+| layer scale             | as the Arch says        |      | Touvron et al. 2021, table 2   |
 
 He et al. 2015b is "Delving deep into rectifiers".  The gain is √2, for tanh 5/3 (torch's
 ``calculate_gain``).  fan_out is kernel² · channels out / groups.  Hidden layers go by fan_in, since
@@ -26,8 +29,13 @@ from torch.overrides import TorchFunctionMode
 from striate import keyed
 from striate.building.blocks.basic import BasicBlock
 from striate.building.blocks.bottleneck import BottleneckBlock
+from striate.building.blocks.convnext import ConvNextBlock
+from striate.building.blocks.inverted import InvertedBlock
+from striate.building.blocks.tokens import Tokens
+from striate.building.blocks.transformer import TransformerBlock
+from striate.building.parts import LayerScale
 
-_LAST_NORM = {BasicBlock: "norm2", BottleneckBlock: "norm3"}
+_NARROW = 0.02  # deviation of the weights of blocks that begin with a norm over channels
 
 
 def initialise(network: nn.Module, *, seed: int, zero_init: bool = False) -> None:
@@ -38,9 +46,18 @@ def initialise(network: nn.Module, *, seed: int, zero_init: bool = False) -> Non
     """
     modules = list(cast("Iterable[tuple[str, nn.Module]]", network.named_modules()))
     gain = 5 / 3 if any(isinstance(module, nn.Tanh) for _, module in modules) else math.sqrt(2)
+    narrow = {
+        f"{path}.{inner}" if inner else path
+        for path, module in modules
+        if isinstance(module, TransformerBlock | ConvNextBlock)
+        for inner, _ in cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
+    }
     for path, module in modules:
         weight = f"{path}.weight"
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.Linear) and path in narrow:
+            _normal(module.weight, _NARROW, seed, weight, cut=2.0)
+            _fill(module.bias, 0.0)
+        elif isinstance(module, nn.Conv2d):
             fan_out = module.weight[0, 0].numel() * module.out_channels // module.groups
             _normal(module.weight, gain / math.sqrt(fan_out), seed, weight)
             _fill(module.bias, 0.0)
@@ -49,17 +66,34 @@ def initialise(network: nn.Module, *, seed: int, zero_init: bool = False) -> Non
             std = 0.01 if last else gain / math.sqrt(module.in_features)
             _normal(module.weight, std, seed, weight)
             _fill(module.bias, 0.0)
-        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
             _fill(module.weight, 1.0)
             _fill(module.bias, 0.0)
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
+        elif isinstance(module, LayerScale):
+            _fill(module.scale, module.start)
+        elif isinstance(module, Tokens):
+            _normal(module.positions, _NARROW, seed, f"{path}.positions", cut=2.0)
+            if module.class_token is not None:
+                _normal(module.class_token, _NARROW, seed, f"{path}.class_token", cut=2.0)
         elif _own_tensors(module):
             raise TypeError(f"{path}: no initialisation is known for a {type(module).__name__}")
     if zero_init:
         for _, module in modules:
-            if isinstance(module, BasicBlock | BottleneckBlock) and module.shortcut is not None:
-                _fill(getattr(module, _LAST_NORM[type(module)]).weight, 0.0)
+            _fill(_last_scale(module), 0.0)
+
+
+def _last_scale(module: nn.Module) -> Tensor | None:
+    """The scale of a residual branch's last norm; None for what is no such branch."""
+    norm: nn.Module | None = None
+    if isinstance(module, BasicBlock) and module.shortcut is not None:
+        norm = module.norm2
+    elif (isinstance(module, BottleneckBlock) and module.shortcut is not None) or (
+        isinstance(module, InvertedBlock) and module.skip
+    ):
+        norm = module.norm3
+    return None if norm is None else cast("Tensor", norm.weight)
 
 
 class Undrawn(TorchFunctionMode):
@@ -80,11 +114,20 @@ class Undrawn(TorchFunctionMode):
         return func(*args, **named)
 
 
-def _normal(tensor: Tensor, std: float, seed: int, name: str) -> None:
-    """Drawn on the CPU whatever the device, so that every device has the same weights."""
+def _normal(tensor: Tensor, std: float, seed: int, name: str, *, cut: float | None = None) -> None:
+    """Drawn on the CPU whatever the device, so that every device has the same weights.
+
+    ``cut``: draws beyond so many deviations are drawn again.
+    """
     generator = torch.Generator(device="cpu")
     generator.manual_seed(int(keyed.bits(seed, f"init:{name}")))
     with torch.no_grad():
+        if cut is not None:
+            drawn = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+            limit = cut * std
+            nn.init.trunc_normal_(drawn, 0.0, std, -limit, limit, generator=generator)
+            tensor.copy_(drawn)
+            return
         if tensor.device.type == "cpu":
             tensor.normal_(0.0, std, generator=generator)
         else:

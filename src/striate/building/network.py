@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from striate.arch import Arch, map_sizes
+from striate.arch import Arch, channels, map_sizes
 from striate.building.blocks.stem import StemBlock
+from striate.building.blocks.tokens import Tokens
 from striate.building.head import HeadBlock
 from striate.building.initialise import Undrawn, initialise
 from striate.building.parts import Style
@@ -23,19 +24,19 @@ class Network(nn.Module):
     def __init__(self, arch: Arch) -> None:
         super().__init__()
         style = Style.of(arch)
-        sizes = map_sizes(arch)
-        channels = arch.image[0]
+        sizes, widths = map_sizes(arch), channels(arch)
         self.arch = arch
         self.stem: StemBlock | None = None
         if arch.stem is not None:
-            self.stem = StemBlock(channels, arch.stem, style)
-            channels = arch.stem.width
+            self.stem = StemBlock(arch.image[0], arch.stem, style)
         self.stages = nn.ModuleList()
-        arriving = sizes[0]
-        for row, leaving in zip(arch.stages, sizes[1:], strict=True):
-            self.stages.append(StageBlocks(channels, arriving, row, style))
-            channels, arriving = row.width, leaving
-        self.head = HeadBlock(channels, arriving, arch.head, arch.classes, style)
+        for row, size, width in zip(arch.stages, sizes, widths, strict=False):
+            enter: Tokens | None = None
+            if row.kind.on == "tokens" and self._tokens() is None:
+                enter = Tokens(width, size, class_token=arch.head.pool == "token")
+            self.stages.append(StageBlocks(width, size, row, style, enter=enter))
+        attends = self._tokens() is not None
+        self.head = HeadBlock(widths[-1], sizes[-1], arch.head, arch.classes, style, tokens=attends)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stem is not None:
@@ -45,13 +46,22 @@ class Network(nn.Module):
         return self.head(x)
 
     def stage_maps(self, x: Tensor) -> dict[str, Tensor]:
-        """What leaves the stem and each stage, by module path (``stem``, ``stages.0`` …)."""
+        """What leaves the stem and each stage, by module path (``stem``, ``stages.0`` …).
+
+        Tokens are laid out as the map they stand for, without the class token.
+        """
         maps: dict[str, Tensor] = {}
         if self.stem is not None:
             x = maps["stem"] = self.stem(x)
+        tokens = self._tokens()
         for index, stage in enumerate(self.stages):
-            x = maps[f"stages.{index}"] = stage(x)
+            x = stage(x)
+            maps[f"stages.{index}"] = tokens.back(x) if tokens and x.dim() == 3 else x
         return maps
+
+    def _tokens(self) -> Tokens | None:
+        """Where the map becomes tokens, if it ever does."""
+        return next((m for m in self.stages.modules() if isinstance(m, Tokens)), None)
 
 
 def build(arch: Arch, *, seed: int = 0, device: str | torch.device | None = None) -> Network:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from striate.arch import Arch, Pool
 
@@ -16,15 +18,25 @@ GROUPS = 32  # of a group norm: Wu and He 2018, table 3
 class Style:
     """What all blocks of a network share."""
 
-    norm: Literal["batch", "group", "layer", "none"]
-    activation: Literal["relu", "gelu", "silu", "tanh"]
+    norm: Literal["batch", "group", "layer", "channel", "none"]
+    activation: Literal["relu", "relu6", "gelu", "silu", "tanh"]
     bias: bool
     """Whether convolutions carry a bias."""
+    eps: float = 1e-5
+    """What the norms add to a variance."""
+    preact: bool = False
+    """Whether residual blocks begin with their norms."""
 
     @classmethod
     def of(cls, arch: Arch) -> Style:
         """The style of a network."""
-        return cls(norm=arch.norm, activation=arch.activation, bias=arch.conv_bias)
+        return cls(
+            norm=arch.norm,
+            activation=arch.activation,
+            bias=arch.conv_bias,
+            eps=arch.eps,
+            preact=arch.preact,
+        )
 
 
 def make_conv(
@@ -54,12 +66,47 @@ def make_conv(
 def make_norm(channels: int, style: Style) -> nn.Module:
     """The norm behind a convolution, (N, channels, H, W) → the same; Identity for ``none``."""
     if style.norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return nn.BatchNorm2d(channels, eps=style.eps)
     if style.norm == "group":
-        return nn.GroupNorm(group_count(channels), channels)
+        return nn.GroupNorm(group_count(channels), channels, eps=style.eps)
     if style.norm == "layer":
-        return nn.GroupNorm(1, channels)
+        return nn.GroupNorm(1, channels, eps=style.eps)
+    if style.norm == "channel":
+        return ChannelNorm(channels, eps=style.eps)
     return nn.Identity()
+
+
+def token_norm(channels: int, style: Style) -> nn.LayerNorm:
+    """The norm of tokens, (N, tokens, channels) → the same (Ba et al. 2016)."""
+    return nn.LayerNorm(channels, eps=style.eps)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """(N, C, H, W) → the same: layer norm over the channels of each position."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
+        x = input.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class LayerScale(nn.Module):
+    """The same shape, each channel times a learnt factor (Touvron et al. 2021, equation 4).
+
+    ``start``: the factors' first value.  ``axis``: that of the channels, 1 in a map.
+    """
+
+    def __init__(self, channels: int, start: float, *, axis: Literal[1, -1] = 1) -> None:
+        super().__init__()
+        self.start = start
+        self.axis = axis
+        self.scale = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.scale[:, None, None] if self.axis == 1 else self.scale)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.scale)}, start={self.start:g}"
 
 
 def group_count(channels: int) -> int:
@@ -76,7 +123,7 @@ def group_count(channels: int) -> int:
 
 def make_activation(style: Style) -> nn.Module:
     """The nonlinearity, of any shape.  Never in place: what a hook saw stays as it was."""
-    kinds = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+    kinds = {"relu": nn.ReLU, "relu6": nn.ReLU6, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
     return kinds[style.activation]()
 
 

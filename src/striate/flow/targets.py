@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.arch import Arch, load_arch, zoo, zoo_names
+from striate.arch import SMALL, Arch, load_arch, zoo, zoo_names
 from striate.errors import StriateError, TargetError, choices
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Target:
 
 def resolve(text: str) -> Target:
     """Find what TARGET names.  TargetError (or ArchError for a TOML file) says what is wrong."""
-    if text in zoo_names():
+    if text.removesuffix(SMALL) in zoo_names():
         return from_arch(zoo(text), text)
     if text.endswith(".toml"):
         return from_arch(load_arch(Path(text)), text)

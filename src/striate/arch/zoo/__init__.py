@@ -13,14 +13,51 @@ from importlib.resources import files
 from typing import Any
 
 from striate.arch.spec import Arch
-from striate.arch.zoo import perceptron, plain_resnet_cifar, resnet, vgg
+from striate.arch.variants import small_form
+from striate.arch.zoo import (
+    alexnet,
+    convnext,
+    densenet,
+    efficientnet,
+    efficientnetv2,
+    lenet,
+    mobilenet,
+    perceptron,
+    plain_resnet_cifar,
+    preact_resnet,
+    resnet,
+    resnext,
+    se_resnet,
+    vgg,
+    vit,
+    wide_resnet,
+)
 from striate.errors import ArchError, choices
 
 _ZOO: dict[str, Arch] = {
     arch.name: arch
-    for paper in (perceptron, plain_resnet_cifar, resnet, vgg)
+    for paper in (
+        perceptron,
+        lenet,
+        alexnet,
+        vgg,
+        plain_resnet_cifar,
+        resnet,
+        preact_resnet,
+        wide_resnet,
+        resnext,
+        se_resnet,
+        densenet,
+        mobilenet,
+        efficientnet,
+        efficientnetv2,
+        convnext,
+        vit,
+    )
     for arch in paper.ARCHS
 }
+SMALL = "-small"
+"""Behind a name: the network's form for small images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +80,27 @@ def zoo_names() -> tuple[str, ...]:
     """The names, paper by paper.
 
     >>> zoo_names()[:4]
-    ('mlp', 'plain20', 'plain32', 'plain44')
+    ('mlp', 'lenet5', 'alexnet', 'vgg11')
     """
     return tuple(_ZOO)
 
 
-def zoo(name: str) -> Arch:
+def zoo(name: str, *, small: bool = False) -> Arch:
     """The network of that name; ArchError with the nearest names if there is none.
+
+    ``small``, or ``-small`` behind the name: its form for images of 32 × 32 (``small_form``).
+
+    >>> zoo("resnet18-small").image
+    (3, 32, 32)
 
     >>> zoo("resnet5")
     Traceback (most recent call last):
     striate.errors.ArchError: no network 'resnet5' in the zoo; did you mean resnet56?
     """
-    if name not in _ZOO:
-        raise ArchError(f"no network {name!r} in the zoo; {choices(name, _ZOO)}")
-    return _ZOO[name]
+    base = name.removesuffix(SMALL)
+    if base not in _ZOO:
+        raise ArchError(f"no network {name!r} in the zoo; {choices(base, _ZOO)}")
+    return small_form(_ZOO[base]) if small or name.endswith(SMALL) else _ZOO[name]
 
 
 def zoo_costs() -> Mapping[str, ZooCost]:

@@ -11,13 +11,16 @@ from striate.building.parts import Style, make_conv, make_norm
 class Projection(nn.Module):
     """(N, channels_in, H, W) → (N, channels_out, H / stride, W / stride), sizes rounded up.
 
-    Option B: a strided 1 × 1 convolution with its norm.
+    Option B: a strided 1 × 1 convolution with its norm; without one where the norm came before
+    (He et al. 2016).
     """
 
-    def __init__(self, channels_in: int, channels_out: int, style: Style, *, stride: int) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, style: Style, *, stride: int, norm: bool = True
+    ) -> None:
         super().__init__()
         self.conv = make_conv(channels_in, channels_out, style, stride=stride)
-        self.norm = make_norm(channels_out, style)
+        self.norm = make_norm(channels_out, style) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)

@@ -10,13 +10,14 @@ from striate.building.parts import Style, make_activation
 class SqueezeExcite(nn.Module):
     """(N, C, H, W) → the same.
 
-    Hu et al. 2017, figure 2: the mean of each channel, down to ``ratio`` · C, activation, up to C,
-    sigmoid, and a product.  The two fully connected layers are 1 × 1 convolutions on a 1 × 1 map.
+    Hu et al. 2017, figure 2: the mean of each channel, down to ``ratio`` · C channels (or that
+    share ``of`` another number), activation, up to C, sigmoid, and a product.  The two fully
+    connected layers are 1 × 1 convolutions on a 1 × 1 map.
     """
 
-    def __init__(self, channels: int, ratio: float, style: Style) -> None:
+    def __init__(self, channels: int, ratio: float, style: Style, *, of: int | None = None) -> None:
         super().__init__()
-        hidden = max(1, round(ratio * channels))
+        hidden = max(1, round(ratio * (of or channels)))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.reduce = nn.Conv2d(channels, hidden, kernel_size=1)
         self.act = make_activation(style)

@@ -16,8 +16,8 @@ class StemBlock(nn.Module):
         self.conv = make_conv(
             channels_in, row.width, style, kernel=row.kernel, stride=row.stride, padding=row.pad
         )
-        self.norm = make_norm(row.width, style)
-        self.act = make_activation(style)
+        self.norm = make_norm(row.width, style) if row.norm else nn.Identity()
+        self.act = make_activation(style) if row.activation else nn.Identity()
         self.pool = make_pool(row.pool)
 
     def forward(self, x: Tensor) -> Tensor:
