@@ -190,3 +190,63 @@ def test_a_forward_that_stops_still_shows_what_came_before(
 )
 def test_what_is_wrong_is_one_line(striate: Striate, argv: list[str], message: str) -> None:
     assert message in striate("trace", "tiny.toml", *argv).error
+
+
+def test_a_training_step(striate: Striate) -> None:
+    asked = ("trace", "tiny.toml", "--train", "--batch", "4", "--optimiser", "adamw")
+    done = striate(*asked)
+    lines = done.out.splitlines()
+    assert lines[0].split()[-3:] == ["MACs", "backward", "saved"]
+    said = " ".join(done.out.split())
+    document = json.loads(striate(*asked, "--json").out)
+    totals = document["totals"]
+    assert "a training step on 4 images: " in said
+    assert " of adamw)" in said
+    assert document["optimiser"] == "adamw"
+    trained = totals["gradient_bytes"] // 4
+    assert totals["optimiser_bytes"] >= 8 * trained
+    assert totals["step_bytes"] > totals["saved_bytes"] + totals["optimiser_bytes"]
+    assert totals["backward_macs"] == sum(one["backward_macs"] for one in document["layers"])
+    plain = json.loads(striate("trace", "tiny.toml", "--json").out)
+    assert plain["totals"]["step_bytes"] is None
+    assert totals["macs"] == 4 * plain["totals"]["macs"]
+
+
+def test_bytes_and_intensity_are_columns(striate: Striate) -> None:
+    names = "path,macs,backward_macs,read_bytes,written_bytes,intensity,shares"
+    done = striate("trace", "tiny.toml", "--columns", names, "--sort", "intensity")
+    assert done.out.splitlines()[0].split() == [
+        "layer", "MACs", "backward", "reads", "writes", "MACs/B", "shared",
+    ]  # fmt: skip
+    found = [
+        layer["macs"] / (layer["read_bytes"] + layer["written_bytes"])
+        for layer in json.loads(striate("trace", "tiny.toml", "--json").out)["layers"]
+        if layer["macs"]
+    ]
+    assert done.out.splitlines()[1].split()[-1] == f"{max(found):.3g}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--optimiser", "adamw"], "--optimiser adamw: is for training; give --train with it"),
+        (["--train", "--optimiser", "adam2"], "--optimiser 'adam2': no such optimiser; did you"),
+        (["--train", "--sweep", "8:16"], "--train: is for the layer table and does not go with"),
+        (["--batch", "4", "--against", "resnet20"], "--batch: is for the layer table and does"),
+    ],
+)
+def test_what_training_does_not_go_with(striate: Striate, options: list[str], said: str) -> None:
+    done = striate("trace", "resnet18", *options)
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+
+
+def test_a_norm_over_one_value_says_so(striate: Striate, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(3, 8, 8), nn.BatchNorm2d(8))\n"
+    )
+    done = striate("trace", "net.py:Net", "--image", "3x8x8", "--train")
+    assert done.code == 2
+    assert "batch statistics need a batch of 2 or more" in " ".join(done.err.split())
+    assert striate("trace", "net.py:Net", "--image", "3x8x8", "--train", "--batch", "2").code == 0

@@ -60,3 +60,12 @@ def test_frozen_parameters_are_named() -> None:
     assert found.frozen == ("1.weight", "1.bias")
     assert found.as_json()["frozen"] == ["1.weight", "1.bias"]
     assert trace(nn.Conv2d(3, 4, 1), (3, 8, 8)).frozen == ()
+
+
+def test_the_table_marks_what_is_shared() -> None:
+    body = nn.Conv2d(4, 4, 3, padding=1)
+    found = trace(nn.Sequential(nn.Conv2d(3, 4, 1), body, nn.ReLU(), body), (3, 8, 8))
+    rows = found.table(columns=["path", "params", "shares"]).splitlines()
+    assert [row.split() for row in rows[1:]] == [
+        ["image"], ["0", "16"], ["1", "148"], ["1", "shared", "1.bias", "1.weight"],
+    ]  # fmt: skip

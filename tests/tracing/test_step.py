@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 from striate.arch import zoo
 from striate.building import build
 from striate.errors import InputError, TraceError
+from striate.records.optimiser import OPTIMISERS
 from striate.tracing import trace
-from striate.tracing.optimisers import OPTIMISERS
 
 IMAGE, BATCH = (3, 32, 32), 4
 

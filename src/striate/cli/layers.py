@@ -9,8 +9,8 @@ from rich.text import Text
 
 from striate.records import Trace
 from striate.records.trace_rows import is_shown
-from striate.records.trace_text import Table, View, lines, stopped, table
-from striate.records.wording import count, size
+from striate.records.trace_text import Table, View, lines, stopped, table, weight
+from striate.records.wording import count
 
 __all__ = ["layer_table", "notes", "rows_as_text", "stopped", "totals_lines", "unknown"]
 
@@ -50,7 +50,7 @@ def totals_lines(trace: Trace, *, every: bool = False) -> Iterator[str]:
         f"[key]{totals.params:,}[/] parameters · [key]{count(totals.macs)}[/] MACs · "
         f"[key]{count(totals.activations)}[/] activations"
     )
-    yield f"{size(totals.infer_bytes)} to infer, {size(totals.train_bytes)} to train on one image"
+    yield weight(trace)
     hidden = sum(layer.params for layer in trace.layers if not every and not is_shown(layer))
     if hidden:
         yield f"[dim]{hidden:,} of the parameters are in norms and such, which are not listed[/]"

@@ -1,4 +1,6 @@
-"""``striate trace TARGET``: the layer table; with ``--sweep`` sizes, with ``--against`` changes."""
+"""``striate trace TARGET``: the layer table; with ``--sweep`` sizes, with ``--against`` changes,
+with ``--reconcile`` why others' totals differ.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from striate.cli.layers import notes, rows_as_text, stopped, totals_lines, unkno
 from striate.cli.options import Image, Json, Quiet
 from striate.errors import InputError, TraceError
 from striate.records import Trace
-from striate.records.trace_columns import COLUMNS, SORTS
+from striate.records.optimiser import OPTIMISERS, known_optimiser
+from striate.records.trace_columns import COLUMNS, SORTS, TRAINING
 from striate.records.trace_text import View, comma_separated, lines, markdown, table
 
 Format = Literal["table", "markdown", "csv", "json", "html"]
@@ -47,6 +50,19 @@ def command(
         str | None,
         typer.Option("--sort", metavar="COLUMN", help=f"The largest first: {', '.join(SORTS)}."),
     ] = None,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="A training step: backward too, and the memory of it all."),
+    ] = False,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Images at once.")] = 1,
+    optimiser: Annotated[
+        str | None,
+        typer.Option(
+            "--optimiser",
+            metavar="NAME",
+            help=f"With --train: what it keeps too, of {', '.join(OPTIMISERS)}.",
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every operation by itself, pointwise ones and views too.")
     ] = False,
@@ -65,6 +81,14 @@ def command(
             metavar="TARGET",
             help="What is different in this network.",
             autocompletion=complete_target,
+        ),
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option(
+            "--reconcile",
+            metavar="TOOL,…",
+            help="Why totals differ: run torchinfo, fvcore, ptflops, calflops, torch too.",
         ),
     ] = None,
     format_: Annotated[
@@ -92,9 +116,13 @@ def command(
 
       striate trace my_net.py:Net --image 3x64x64 --sort macs
 
+      striate trace resnet50 --train --batch 32 --optimiser adamw
+
       striate trace resnet18 --sweep 16:512
 
       striate trace resnet18 --against resnet34
+
+      striate trace resnet18 --reconcile torchinfo,ptflops
 
       striate trace resnet50 --format html --picture cat.jpg
 
@@ -105,10 +133,17 @@ def command(
     kind: Format = "json" if as_json else format_
     if picture is not None and kind != "html":
         raise InputError(f"--picture {picture}: is for --format html")
-    if sizes is not None and other is not None:
-        raise InputError("--sweep and --against: two questions; ask them one after the other")
+    asked = [("--sweep", sizes), ("--against", other), ("--reconcile", tools)]
+    questions = [name for name, value in asked if value is not None]
+    if len(questions) > 1:
+        raise InputError(
+            f"{' and '.join(questions[:2])}: two questions; ask them one after the other"
+        )
     out = talk(as_json=kind == "json", quiet=quiet)
     names = tuple(part.strip() for part in chosen.split(",")) if chosen is not None else None
+    _training_asked(questions, train=train, batch=batch, optimiser=optimiser)
+    if train and names is None and kind in ("table", "markdown"):
+        names = TRAINING
     view = View(depth=depth, columns=names, sort=sort, every=every)
     if sizes is not None:
         _alone("--sweep", view, kind, {"table", "markdown", "csv", "json"})
@@ -116,8 +151,27 @@ def command(
     elif other is not None:
         _alone("--against", view, kind, {"table", "json"})
         _against(out, target, other, image, file)
+    elif tools is not None:
+        _alone("--reconcile", view, kind, {"table", "json"})
+        _reconcile(out, target, tools, image, file)
     else:
-        _trace(out, target, image, view, kind, file, picture)
+        _trace(out, target, image, view, kind, file, picture, (train, batch, optimiser))
+
+
+def _training_asked(
+    questions: list[str], *, train: bool, batch: int, optimiser: str | None
+) -> None:
+    """Refuse options of a training step where none is traced."""
+    if optimiser is not None:
+        if not train:
+            raise InputError(f"--optimiser {optimiser}: is for training; give --train with it")
+        try:
+            known_optimiser(optimiser)
+        except InputError as error:
+            raise InputError(f"--{error}") from error
+    for name, given in (("--train", train), ("--batch", batch > 1)):
+        if given and questions:
+            raise InputError(f"{name}: is for the layer table and does not go with {questions[0]}")
 
 
 def _alone(what: str, view: View, kind: Format, formats: set[Format]) -> None:
@@ -141,15 +195,19 @@ def _trace(
     kind: Format,
     file: Path | None,
     picture: Path | None,
+    training: tuple[bool, int, str | None],
 ) -> None:
     try:  # what cannot be shown is refused before anything is built
         table((), view)
     except InputError as error:
         raise InputError(f"--{error}") from error
+    from striate.flow.network import Forward
     from striate.flow.trace import trace_target
 
+    train, batch, optimiser = training
+    how = Forward(train=train, batch=batch, optimiser=optimiser)
     with out.waiting(f"tracing {target}"):
-        traced = trace_target(target, image)
+        traced = trace_target(target, image, how)
     shown = table(traced.layers, view, traced.modules)
     if kind == "html":
         _page(out, traced, file, picture)
@@ -199,6 +257,14 @@ def _against(out: Talk, target: str, other: str, image: str | None, file: Path |
         found = trace_against(target, other, image)
     _document(out, found.as_json(), file)
     show_comparison(out, found)
+
+
+def _reconcile(out: Talk, target: str, tools: str, image: str | None, file: Path | None) -> None:
+    from striate.cli.trace_reconcile import reconciled, show_reconciled
+
+    found = reconciled(out, target, tools, image)
+    _document(out, found.as_json(), file)
+    show_reconciled(out, found)
 
 
 def _page(out: Talk, traced: Trace, file: Path | None, picture: Path | None) -> None:

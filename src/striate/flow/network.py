@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,10 +30,27 @@ def suited(target: Target, dataset: Dataset) -> Arch | Target:
     return adapt(target.arch, image=dataset.image, classes=len(dataset.classes))
 
 
-def shapes_of(make: Callable[[], nn.Module], image: tuple[int, int, int], *, name: str) -> Trace:
+@dataclass(frozen=True, kw_only=True)
+class Forward:
+    """How a network is traced: in which mode, on how many images, with which optimiser."""
+
+    train: bool = False
+    batch: int = 1
+    optimiser: str | None = None
+
+
+def shapes_of(
+    make: Callable[[], nn.Module],
+    image: tuple[int, int, int],
+    *,
+    name: str,
+    how: Forward = Forward(),
+) -> Trace:
     """``trace``, whatever the user's forward does."""
     try:
-        return trace(lambda: settled(make(), image, name), image, name=name)
+        return trace(
+            make, image, name=name, train=how.train, batch=how.batch, optimiser=how.optimiser
+        )
     except SystemExit as error:  # anything else that a forward raises is in the Trace
         raise TargetError(f"{name}: {raised(error)}") from error
 

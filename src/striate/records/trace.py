@@ -65,6 +65,7 @@ class Trace:
     ``image``: (C, H, W).  ``complete`` is False when the forward failed: ``layers`` ends before
     the failing operation, described by ``failure``.  ``unknown`` lists operations whose cost or
     field is not understood; they are never counted as zero in silence.
+    ``optimiser``: whose state ``totals.optimiser_bytes`` is.
     ``unused``: parameters the forward never touched, by name.  ``frozen``: parameters that training
     would leave as they are (``requires_grad`` is False), by name.
     ``modules``: the class of every module, by path, where the tracer noted it; ``defined``: the
@@ -106,6 +107,7 @@ class Trace:
     complete: bool = True
     unknown: tuple[str, ...] = ()
     failure: Failure | None = None
+    optimiser: str | None = None
     unused: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     modules: Mapping[str, str] = default(default_factory=dict[str, str])
@@ -180,7 +182,7 @@ class Trace:
 
         ``depth``: fold modules this deep in the tree (None: where the table would be long).
         ``columns``: their names, of ``path``, ``op``, ``shape``, ``params``, ``macs``,
-        ``activations``, ``out_bytes``, ``saved_bytes``, ``field``, ``least``, ``stride``, …
+        ``backward_macs``, ``out_bytes``, ``saved_bytes``, ``intensity``, ``field``, ``stride``, …
         ``sort``: the largest first by one of them.  ``every``: pointwise operations and views too.
         """
         view = _view(depth, columns, sort, every=every)

@@ -80,6 +80,24 @@ def _macs(row: Row) -> str:
     return count(row.portion.macs) if row.portion.macs else ""
 
 
+def _params(row: Row) -> str:
+    own = count(row.portion.params) if row.portion.params else ""
+    if row.kind == "layer" and row.layer.shares:
+        return f"{own}+shared" if own else "shared"
+    return own
+
+
+def _backward(row: Row) -> str:
+    if any(layer.backward_macs is None for layer in row.portion):
+        return f"{count(row.portion.backward_macs)}+?" if row.portion.backward_macs else "?"
+    return count(row.portion.backward_macs) if row.portion.backward_macs else ""
+
+
+def _intensity(row: Row) -> str:
+    value = row.portion.intensity
+    return "?" if value is None else f"{value:.3g}" if value else ""
+
+
 def _fields(row: Row) -> str:
     """The field; where repetitions differ, the first's and the last's."""
     first, last = field_text(row.portion.field), field_text(row.last)
@@ -169,7 +187,7 @@ _ALL = (
     ),
     Column(
         name="params", header="params", says="parameters that it is the first to use",
-        text=lambda row: count(row.portion.params) if row.portion.params else "",
+        text=_params,
         values=_one("params", lambda row: row.portion.params),
     ),
     Column(
@@ -178,12 +196,24 @@ _ALL = (
         values=_one("macs", lambda row: row.portion.macs if row.portion.known else None),
     ),
     Column(
+        name="backward_macs", header="backward",
+        says="multiply-accumulates of its gradients in training", text=_backward,
+        values=_one("backward_macs", lambda row: row.portion.backward_macs),
+    ),
+    Column(
         name="activations", header="activations",
         says="elements of the outputs of convolutions, linear layers and attention products",
         text=lambda row: count(row.portion.activations) if row.portion.activations else "",
         values=_one("activations", lambda row: row.portion.activations),
     ),
-    _bytes("out_bytes", "written", "bytes it writes"),
+    _bytes("out_bytes", "written", "new bytes it writes"),
+    _bytes("read_bytes", "reads", "bytes it reads, each tensor once"),
+    _bytes("written_bytes", "writes", "bytes it writes, in place or not"),
+    Column(
+        name="intensity", header="MACs/B",
+        says="multiply-accumulates for each byte that it reads or writes", text=_intensity,
+        values=_one("intensity", lambda row: row.portion.intensity),
+    ),
     _bytes("saved_bytes", "saved", "bytes that training keeps of it for backward"),
     Column(
         name="field", header="field", says="receptive field in pixels, along the widest path",
@@ -201,22 +231,33 @@ _ALL = (
         "inputs", "inputs", "numbers of the operations that it takes",
         lambda layer: " ".join(map(str, layer.inputs)),
     ),
+    Column(
+        name="shares", header="shared", right=False,
+        says="parameters of it that a layer before it used already",
+        text=lambda row: " ".join(row.portion.shares),
+        values=_one("shares", lambda row: " ".join(row.portion.shares)),
+    ),
     _of_layer("source", "called at", "the line that called it", lambda layer: layer.source),
     _of_layer("defined", "made at", "the line that made its module", lambda layer: layer.defined),
 )  # fmt: skip
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _ALL}
 DEFAULT = ("path", "op", "shape", "params", "macs", "field")
+TRAINING = ("path", "op", "shape", "params", "macs", "backward_macs", "saved_bytes")
 RAW = (
     "index", "path", "op", "module", "shape", "params", "macs", "activations", "out_bytes",
     "saved_bytes", "status", "field", "stride", "inputs", "source", "defined",
 )  # fmt: skip
 
-_ORDERS: Mapping[str, Callable[[Row], int]] = {
+_ORDERS: Mapping[str, Callable[[Row], float]] = {
     "index": lambda row: -row.portion.layers[0].index,
     "params": lambda row: row.portion.params,
     "macs": lambda row: row.portion.macs,
     "activations": lambda row: row.portion.activations,
+    "backward_macs": lambda row: row.portion.backward_macs,
     "out_bytes": lambda row: row.portion.out_bytes,
+    "read_bytes": lambda row: row.portion.read_bytes,
+    "written_bytes": lambda row: row.portion.written_bytes,
+    "intensity": lambda row: row.portion.intensity or 0.0,
     "saved_bytes": lambda row: row.portion.saved_bytes,
     "field": lambda row: max(row.portion.field.size) if row.portion.field else 0,
 }

@@ -31,6 +31,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
             "step_bytes": trace.totals.step_bytes,
         },
         "layers": [_layer_json(layer) for layer in trace.layers],
+        "optimiser": trace.optimiser,
         "complete": trace.complete,
         "unknown": list(trace.unknown),
         "unused": list(trace.unused),

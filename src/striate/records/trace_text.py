@@ -23,6 +23,10 @@ if TYPE_CHECKING:  # trace.py calls this file, so this file knows its name for t
 MOST_ROWS = 80
 """A table with more rows is folded at the depth at which it has no more, if none is asked for."""
 _GAP = 2
+_COUNTED = frozenset(
+    ("backward_macs", "out_bytes", "read_bytes", "written_bytes", "intensity", "saved_bytes")
+)
+"""Columns in which blocks must be equal too to be folded into one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ def table(layers: Sequence[Layer], view: View, modules: Mapping[str, str] | None
     folding = Folding(
         every=view.every,
         repeats=not view.every,
-        also=tuple(sorted(names & {"out_bytes", "saved_bytes"})),
+        also=tuple(sorted(names & _COUNTED)),
         modules=modules,
     )
     depth = view.depth
@@ -171,13 +175,34 @@ def summary(trace: Trace) -> str:
             f"{totals.params:,} parameters · {count(totals.macs)} MACs · "
             f"{count(totals.activations)} activations"
         ),
-        f"{size(totals.infer_bytes)} to infer, {size(totals.train_bytes)} to train on one image",
+        weight(trace),
     ]
     if trace.unknown:
         said.append(f"not understood: {', '.join(trace.unknown)}; their cost is not counted")
     if trace.failure is not None:
         said.append(stopped(trace.failure))
     return "\n".join(said)
+
+
+def weight(trace: Trace) -> str:
+    """The memory that the whole takes; of a training step, where one was traced."""
+    totals, batch = trace.totals, trace.layers[0].shape[0]
+    images = "one image" if batch == 1 else f"{batch:,} images"
+    if totals.step_bytes is None:
+        return (
+            f"{size(totals.infer_bytes)} to infer, {size(totals.train_bytes)} to train on {images}"
+        )
+    held = [
+        f"{size(totals.saved_bytes)} saved for backward",
+        f"{size(totals.gradient_bytes)} gradients",
+    ]
+    if trace.optimiser is not None:
+        held.append(f"{size(totals.optimiser_bytes)} of {trace.optimiser}")
+    return (
+        f"a training step on {images}: {count(totals.train_macs)} MACs, "
+        f"{count(totals.backward_macs)} of them backward; {size(totals.step_bytes)} at most "
+        f"({', '.join(held)})"
+    )
 
 
 def stopped(failure: Failure) -> str:

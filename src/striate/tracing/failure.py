@@ -27,6 +27,7 @@ _NEEDS_NUMBERS = {
 
 _NO_NUMBERS = "needs the numbers in a tensor, and a trace has only shapes"
 _NO_KERNEL = "cannot be run on shapes alone: PyTorch has no meta kernel for it"
+_LARGER = "batch statistics need a batch of 2 or more"
 _BY_SHAPES = "decide by shapes, or keep the value as a Python number"
 
 
@@ -52,7 +53,7 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
             shapes=(last.shape,),
             message=f"numpy() or tolist() {_NO_NUMBERS}" if reads else one_line(error),
             source=source,
-            hint=_BY_SHAPES if reads else None,
+            hint=_BY_SHAPES if reads else _LARGER if "than 1 value" in str(error) else None,
             inputs=(last.index,),
         )
     heard = recorder.failed[1]

@@ -15,13 +15,13 @@ from torch import nn
 
 from striate.errors import TraceError
 from striate.records import Failure, Totals, Trace
+from striate.records.optimiser import known_optimiser, state_bytes
 from striate.tracing.beginnings import Beginnings, constants
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
 from striate.tracing.lazy import settled
 from striate.tracing.learning import ends_in, hearing_no_grad
 from striate.tracing.ledger import Ledger
-from striate.tracing.optimisers import state_bytes
 from striate.tracing.places import Stack, aliases_of, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
@@ -61,6 +61,8 @@ def trace(
     size = _checked(image, batch)
     if optimiser is not None and not train:
         raise TraceError(f"optimiser {optimiser!r}: is for training; give train=True with it")
+    if optimiser is not None:
+        known_optimiser(optimiser)
     begun = Beginnings()
     built, makers = made(module, begun)
     label = name or type(built).__name__
@@ -205,7 +207,7 @@ def _told(
     learned = [part.original for part in parameters if part.original.requires_grad]
     gradients = sum(map(_bytes, learned))
     saved = sum(layer.saved_bytes for layer in layers)
-    state = 0 if optimiser is None else state_bytes(optimiser, learned)
+    state = 0 if optimiser is None else state_bytes(optimiser, map(_bytes, learned))
     step = None if heard.step is None else fixed + state + max(heard.step, gradients)
     unused = [part.name for part in parameters if id(part.original) not in ledger.used]
     frozen = [part.name for part in parameters if not part.original.requires_grad]
@@ -227,6 +229,7 @@ def _told(
             optimiser_bytes=state,
             step_bytes=step,
         ),
+        optimiser=optimiser,
         complete=heard.failure is None,
         unknown=tuple(ledger.unknown),
         failure=heard.failure,

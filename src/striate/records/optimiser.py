@@ -6,10 +6,8 @@ type, and a count of steps (one float32) where the method needs one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-
-import torch
 
 from striate.errors import InputError, choices
 
@@ -21,7 +19,7 @@ class State(NamedTuple):
     numbers: int = 0
 
 
-OPTIMISERS: dict[str, State] = {
+OPTIMISERS: Mapping[str, State] = {
     "sgd": State(0),
     "momentum": State(1),
     "adam": State(2, 1),
@@ -34,15 +32,18 @@ OPTIMISERS: dict[str, State] = {
     "adagrad": State(1, 1),
     "adadelta": State(2, 1),
 }
-"""``momentum`` is SGD with momentum, with Nesterov's or without."""
+"""``momentum`` is SGD with momentum, Nesterov's or not."""
 
 
-def state_bytes(optimiser: str, parameters: Iterable[torch.Tensor]) -> int:
-    """Bytes that ``optimiser`` keeps for these parameters.  InputError where it is not known."""
-    known = OPTIMISERS.get(optimiser)
-    if known is None:
-        raise InputError(
-            f"optimiser {optimiser!r}: no such optimiser; "
-            f"{choices(optimiser, OPTIMISERS, most=len(OPTIMISERS))}"
-        )
-    return sum(known.copies * p.nbytes + 4 * known.numbers for p in parameters)
+def known_optimiser(name: str) -> State:
+    """What it keeps; InputError where it is not known."""
+    if name not in OPTIMISERS:
+        known = choices(name, OPTIMISERS, most=len(OPTIMISERS))
+        raise InputError(f"optimiser {name!r}: no such optimiser; {known}")
+    return OPTIMISERS[name]
+
+
+def state_bytes(optimiser: str, parameters: Iterable[int]) -> int:
+    """Bytes that it keeps for parameters of so many bytes each; InputError where not known."""
+    state = known_optimiser(optimiser)
+    return sum(state.copies * size + 4 * state.numbers for size in parameters)
