@@ -5,6 +5,7 @@ Nothing here names a machine or a folder of one: a record says what kind of hard
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -47,6 +48,12 @@ def commit() -> tuple[str, bool]:
     head = _git("rev-parse", "HEAD").strip()
     changed = _git("status", "--porcelain", "--", "src", "bench/*.py", "pyproject.toml")
     return head, bool(changed.strip())
+
+
+def sources() -> str:
+    """What ``src`` held when it was committed last, and what differs now: changes with either."""
+    differs = _git("diff", "HEAD", "--", "src").encode()
+    return f"{_git('rev-parse', 'HEAD:src').strip()} {hashlib.blake2b(differs).hexdigest()[:16]}"
 
 
 def today() -> str:

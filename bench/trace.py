@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common import ROOT, command, commit, hardware, today, versions, write
+from common import ROOT, command, commit, hardware, sources, today, versions, write
 from trace_table import PEERS, as_record, as_text
 from trace_tools import TOOLS
 
@@ -168,7 +168,7 @@ def main() -> None:
     path = ROOT / "build" / "bench" / "trace.jsonl"
     if asked.fresh:
         path.unlink(missing_ok=True)
-    kept = Kept(path, {"commit": head, "changed": changed, "versions": used})
+    kept = Kept(path, {"src": sources(), "versions": used})
     measure(kept, models, tools, 1 if asked.quick else asked.runs)
     cells = {key: kept.cells[key] for key in kept.cells if key.split()[1] in models}
     print(as_text(cells, models))
