@@ -254,6 +254,11 @@ def test_what_an_architecture_cannot_say(edits: list[Edit], error: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_densenet_keeps_its_blocks() -> None:
+    with pytest.raises(ArchError, match=r"stages\.0: each of its blocks adds channels"):
+        mended(zoo("densenet121"), [edit("stages.0.blocks.5", None)])
+
+
 COMMENTED = """\
 # a network of mine
 name = "n" # its name

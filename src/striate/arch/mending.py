@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from striate.arch.agreement import channels
 from striate.arch.literals import Literal, Place, literals
 from striate.arch.spec import Arch, Stage, Stem
 from striate.arch.text import from_dict, to_dict
@@ -147,10 +148,10 @@ def _as_rows_of_convolutions(
 
 def _depth_without(arch: Arch, index: int, depth: int, gone: set[int]) -> int:
     """How many blocks are left.  Those of a stage are alike but for what the first one changes."""
-    stage = arch.stages[index]
-    before = arch.stages[index - 1] if index else arch.stem
-    width = arch.image[0] if before is None else before.width
-    changes = stage.stride > 1 or stage.width != width or stage.block == "dense"
+    stage, arriving = arch.stages[index], channels(arch)[index]
+    if stage.block == "densenet":
+        raise ArchError(f"stages.{index}: each of its blocks adds channels that the rest reads")
+    changes = stage.stride > 1 or stage.width != arriving or stage.block == "dense"
     if 0 in gone and changes and len(gone) < depth:
         raise ArchError(f"stages.{index}.blocks.0: it changes the map, and the blocks behind stay")
     return depth - len(gone)
