@@ -222,8 +222,9 @@ def main() -> None:
                 f"All {len(rows):,} models of timm, each at its own image size: traced by "
                 "`striate.trace` from the function that builds it, then built bare on the meta "
                 "device and run once under PyTorch's `FlopCounterMode`, one after the other on one "
-                "thread, in processor seconds. Parameters are held against `sum(p.numel())`, multiply-accumulates "
-                "against half the counter's total; where they differ, module by module."
+                "thread, in processor seconds. Parameters are held against `sum(p.numel())`, "
+                "multiply-accumulates against half the counter's total; where they differ, module "
+                "by module."
             ),
             command=command(), commit=head, changed=changed, date=today(), hardware=hardware(),
             versions=used, seeds=(),
