@@ -146,7 +146,7 @@ def densenet() -> nn.Module:
     """Huang et al. 2017: norm and activation first; what was concatenated is read again."""
 
     def layer(width: int) -> nn.Module:
-        conv1, conv2 = nn.Conv2d(width, 48, 1, bias=False), nn.Conv2d(48, 12, 3, 1, 1, bias=False)
+        conv1, conv2 = nn.Conv2d(width, 48, 1, bias=False), nn.Conv2d(48, 16, 3, 1, 1, bias=False)
         inner = [nn.BatchNorm2d(width), nn.ReLU(), conv1, nn.BatchNorm2d(48), nn.ReLU(), conv2]
         return Cat(nn.Identity(), nn.Sequential(*inner))
 
@@ -154,8 +154,8 @@ def densenet() -> nn.Module:
         conv = nn.Conv2d(width, width // 2, 1, bias=False)
         return [nn.BatchNorm2d(width), nn.ReLU(), conv, nn.AvgPool2d(2)]
 
-    parts = [nn.Conv2d(3, 24, 3, padding=1, bias=False), layer(24), layer(36), *transition(48)]
-    return nn.Sequential(*parts, layer(24), layer(36), nn.BatchNorm2d(48), nn.ReLU(), head(48))
+    parts = [nn.Conv2d(3, 32, 3, padding=1, bias=False), layer(32), layer(48), *transition(64)]
+    return nn.Sequential(*parts, layer(32), layer(48), nn.BatchNorm2d(64), nn.ReLU(), head(64))
 
 
 class ChannelsLast(nn.Module):
