@@ -57,7 +57,7 @@ stages.0–5 ×3                   8×8×8     452  21.1k  12–28
 stages.0       Block            8×8×8          21.0k     36
   mix          conv2d 3×3 g8    8×8×8  shared  4.61k     36
   up           conv2d 1×1      16×8×8  shared  8.19k     36
-  down         conv2d 1×1       8×8×8          8.19k     36
+  down         conv2d 1×1       8×8×8  shared  8.19k     36
 stages.1       Gate             8×8×8             64     36
 ·              mean                 8
 head           linear               5      45     40
