@@ -205,8 +205,11 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """Every run, seed by seed, trained unless it is kept."""
     known = kept()
-    for seed in range(options.seeds):
-        for net, one in cases.items():
+    for seed in range(max(options.seeds)):
+        for net, seeds in zip(cases, options.seeds, strict=True):
+            if seed >= seeds:
+                continue
+            one = cases[net]
             for variant, arch in (("original", one.original), ("mended", one.mended)):
                 digest = hashlib.sha256(to_toml(arch).encode()).hexdigest()[:16]
                 key = (net, variant, seed, options.epochs, options.part, digest)
@@ -230,10 +233,14 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("data", help="CIFAR-10 as striate opens it")
     asked.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
-    asked.add_argument("--seeds", type=int, default=8)
-    asked.add_argument("--epochs", type=int, default=8)
-    asked.add_argument("--part", type=int, default=15_000, help="training images")
+    asked.add_argument("--seeds", nargs="+", type=int, default=[6], help="for all, or one a net")
+    asked.add_argument("--epochs", type=int, default=5)
+    asked.add_argument("--part", type=int, default=12_000, help="training images")
     options = asked.parse_args()
+    if len(options.seeds) == 1:
+        options.seeds *= len(options.nets)
+    if len(options.seeds) != len(options.nets) or min(options.seeds) < 2:
+        asked.error(f"--seeds: one number of at least 2 for all, or one for each of {options.nets}")
     os.nice(19)
     torch.set_num_threads(1)
     KEPT.parent.mkdir(exist_ok=True)
@@ -259,8 +266,8 @@ def record(cases: dict[str, Case], done: Sequence[Outcome], options: argparse.Na
             "promised_macs": one.promised_macs,
             "saved_macs": one.saved_macs,
         }
-        for net, one in cases.items()
-        for seed in range(options.seeds)
+        for (net, one), seeds in zip(cases.items(), options.seeds, strict=True)
+        for seed in range(seeds)
     ]
     return Record(
         title="What a network loses with its unproductive layers",
@@ -278,7 +285,7 @@ def record(cases: dict[str, Case], done: Sequence[Outcome], options: argparse.Na
         date=today(),
         hardware=hardware(),
         versions=versions(("torch", "numpy")),
-        seeds=tuple(range(options.seeds)),
+        seeds=tuple(range(max(options.seeds))),
         columns=(
             Column(key="network", title="network"),
             Column(key="seed", title="seed", shown="d"),

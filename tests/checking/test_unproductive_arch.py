@@ -11,6 +11,7 @@ from striate.building import build
 from striate.checking import check
 from striate.records import Finding, Trace
 from striate.tracing import trace
+from unproductive import NETS, case
 
 STAGES = st.lists(
     st.builds(
@@ -91,3 +92,10 @@ def test_half_a_plain_block_goes_as_a_convolution() -> None:
     # Nine convolutions of 64 channels and their norms.
     assert found[0].price.params == 9 * (64 * 64 * 9 + 2 * 64)
     assert found[0].price.macs == 9 * 64 * 64 * 9 * 8 * 8
+
+
+def test_the_networks_of_the_bench_save_what_is_promised_of_them() -> None:
+    for arch in NETS.values():
+        measured = case(arch)
+        assert measured.saved_params == measured.promised_params > 0
+        assert measured.saved_macs == measured.promised_macs > 0
