@@ -42,7 +42,7 @@ def check_targets(
     """
     for target in targets:
         refuse(asked[target])
-    read: set[Path] = set()  # also what an earlier target's import read, which is not read again
+    read: set[Path] = set()  # by Python: what an earlier target's import read is not read again
     for target in targets:
         known = recall(target, asked[target]) if cache else None
         if known is not None:
@@ -58,8 +58,9 @@ def check_targets(
             continue
         checked = _checked(target, found)
         if cache:
-            read |= opened
-            remember(checked, asked[target], read)
+            own = found.target.arch is None
+            read |= opened if own else set()
+            remember(checked, asked[target], read if own else ())
         yield checked
 
 
