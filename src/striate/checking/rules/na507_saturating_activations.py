@@ -27,7 +27,7 @@ net = nn.Sequential(
     block(3), block(16), block(16), block(16), block(16),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 8, 8)
 ```
 
 Fires at `0.2`.
@@ -46,7 +46,7 @@ net = nn.Sequential(
     block(3), block(16), block(16), block(16), block(16),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 8, 8)
 ```
 
 ## How it is measured

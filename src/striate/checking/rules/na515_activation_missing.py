@@ -30,7 +30,7 @@ net = nn.Sequential(
     separable(32, nn.ReLU()), separable(32, nn.ReLU()),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
 )
-image = (3, 32, 32)
+image = (3, 8, 8)
 ```
 
 Fires at `5.3`.
@@ -52,7 +52,7 @@ net = nn.Sequential(
     separable(32, nn.ReLU()), separable(32, nn.ReLU()),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
 )
-image = (3, 32, 32)
+image = (3, 8, 8)
 ```
 
 ## How it is measured
