@@ -119,7 +119,9 @@ class Reach(NamedTuple):
         terms = self.terms
         if len(terms) == 1:
             return Reach((change(terms[0]),), self.image, self.gated)
-        return Reach(tuple(change(term) for term in terms), self.image, self.gated)
+        from striate.tracing.fields.unions import alike
+
+        return Reach(alike([change(term) for term in terms]), self.image, self.gated)
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from striate.tracing.fields.reach import (
     Reach,
     Term,
 )
+from striate.tracing.fields.unions import alike
 
 
 class Side(NamedTuple):
@@ -34,7 +35,11 @@ class Side(NamedTuple):
 
 def field_of(reach: Reach) -> Field | None:
     """The field of one position, channels taken together; None without a spatial axis."""
-    terms = tuple([_positions(term, reach.image) for term in reach.terms])
+    terms = reach.terms
+    channels = [_channels(term) for term in terms]
+    if any(channels):
+        over = set[int]().union(*channels)
+        terms = alike([_together(term, over, reach.image) for term in terms])
     if not _is_spatial(terms):
         return None
     height = _side(terms, 0)
@@ -72,8 +77,8 @@ def _status(height: Side, width: Side) -> Status:
     return "whole" if height.whole or width.whole else "exact"
 
 
-def _positions(term: Term, image: tuple[int, int]) -> Term:
-    """The term with the intervals of a position's channels taken together."""
+def _channels(term: Term) -> set[int]:
+    """The dimensions that tell channels of one position apart by what they see."""
     moving: list[int] = []
     plain = True
     for d, dim in enumerate(term.dims):
@@ -83,14 +88,16 @@ def _positions(term: Term, image: tuple[int, int]) -> Term:
                 plain = plain and len(dim) == 1 and factor.axes in (1, 2)
                 break
     if plain and len({term.dims[d][0].axes for d in moving}) == len(moving):
-        return term
-    mixed = {
+        return set()
+    return {
         d for d in moving if _has_channels(term.dims[d]) or _finer(term.dims[d], term.dims[d + 1 :])
     }
-    if not mixed:
-        return term
-    together = contract(term, mixed, image, keep=True)
-    dims = tuple((Factor(1),) if d in mixed else dim for d, dim in enumerate(together.dims))
+
+
+def _together(term: Term, over: set[int], image: tuple[int, int]) -> Term:
+    """The term with the intervals of a position's channels taken together."""
+    together = contract(term, over, image, keep=True)
+    dims = tuple((Factor(1),) if d in over else dim for d, dim in enumerate(together.dims))
     return Term(dims, together.hulls)
 
 

@@ -25,6 +25,7 @@ from striate.tracing.fields.reach import (
     shifted,
     size,
 )
+from striate.tracing.fields.unions import MOST_TERMS, joined
 from striate.tracing.fields.windows import remap, slide
 
 Pair = tuple[int, int]
@@ -35,15 +36,27 @@ def reshape(reach: Reach, shape: Sequence[int]) -> Reach:
     shape = tuple(shape)
     if reach.shape == shape:
         return reach
-    return reach.each(lambda term: _reshape(term, shape))
+    terms: list[Term] = []
+    for term in reach.terms:
+        new, apart = _reshape(term, shape)
+        if 1 < apart <= MOST_TERMS:
+            terms.extend(_reshape(term, shape, row)[0] for row in range(apart))
+        else:
+            terms.append(new)
+    return Reach(joined(terms), reach.image, reach.gated)
 
 
-def _reshape(term: Term, shape: tuple[int, ...]) -> Term:
+def _reshape(term: Term, shape: tuple[int, ...], row: int | None = None) -> tuple[Term, int]:
+    """The term in another shape; and, where one of its dimensions cannot be split exactly, into
+    how many rows that was to be.
+
+    ``row``: say this exactly of that one row, and of the others that they see nothing.
+    """
     pool = [factor for dim in term.dims for factor in dim if factor.size > 1]
     pool.reverse()
     old = [size(dim) for dim in term.dims]
     ones = _kept_ones(term, old, shape)
-    hulls, worst = term.hulls, Rank.EXACT
+    hulls, worst, apart = term.hulls, Rank.EXACT, 0
     dims: list[Dim] = []
     for d, n in enumerate(shape):
         if n <= 1:
@@ -60,13 +73,18 @@ def _reshape(term: Term, shape: tuple[int, ...]) -> Term:
                 taken.append(factor)
                 need //= factor.size
                 continue
-            (outer, inner), lo, hi, rank = split_dim((factor,), (need, factor.size // need))
+            sizes = need, factor.size // need
+            (outer, inner), lo, hi, rank = split_dim((factor,), sizes, row)
             hulls, worst = shifted(hulls, lo, hi), max(worst, rank)
+            if rank:
+                apart = need if not apart else MOST_TERMS + 1
             taken.extend(outer)
             pool.extend(reversed(inner))
             need = 1
         dims.append(merged(_inside_cells(taken)))
-    return Term(tuple(dims), ranked(hulls, worst))
+    if row is not None:
+        worst = Rank.EXACT
+    return Term(tuple(dims), ranked(hulls, worst)), apart
 
 
 def _inside_cells(factors: list[Factor]) -> list[Factor]:
@@ -110,8 +128,13 @@ def _continues(outer: Factor, inner: Factor) -> bool:
     return True
 
 
-def split_dim(dim: Dim, sizes: Pair) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]:
-    """A dimension as outer × inner of the given sizes; what to add to (lo, hi); how good it is."""
+def split_dim(
+    dim: Dim, sizes: Pair, row: int | None = None
+) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]:
+    """A dimension as outer × inner of the given sizes; what to add to (lo, hi); how good it is.
+
+    ``row``: where it is no sum of the two, be right for this outer index alone.
+    """
     outer_size, inner_size = sizes
     if outer_size == 1:
         return (plain(1), dim), (0, 0), (0, 0), Rank.EXACT
@@ -137,7 +160,7 @@ def split_dim(dim: Dim, sizes: Pair) -> tuple[tuple[Dim, Dim], Pair, Pair, Rank]
             outer_lines.append(line * inner_size)
             inner_lines.append(line)
             continue
-        first, second, lo_base, hi_base, good = _split_table(line, outer_size, inner_size)
+        first, second, lo_base, hi_base, good = _split_table(line, outer_size, inner_size, row)
         outer_lines.append(first)
         inner_lines.append(second)
         lo[axis] += lo_base
@@ -159,7 +182,9 @@ def _along(factor: Factor) -> Factor:
     return factor._replace(axes=sum(1 << axis for axis in AXES if factor.lines[axis] != 0))
 
 
-def _split_table(line: Table, outer: int, inner: int) -> tuple[Line, Line, int, int, bool]:
+def _split_table(
+    line: Table, outer: int, inner: int, row: int | None
+) -> tuple[Line, Line, int, int, bool]:
     lo, hi = line.lo.reshape(outer, inner), line.hi.reshape(outer, inner)
     within = line.span // outer
     exact = bool(
@@ -171,6 +196,11 @@ def _split_table(line: Table, outer: int, inner: int) -> tuple[Line, Line, int, 
         first, lo_base, hi_base = settle(lo[:, 0], hi[:, 0], line.span)
         second, lo_more, hi_more = settle(lo[0] - lo[0, 0], hi[0] - hi[0, 0], within)
         return first, second, lo_base + lo_more, hi_base + hi_more, True
+    if row is not None:
+        alone = np.full(outer, NOWHERE)
+        alone[row] = 0
+        second, lo_base, hi_base = settle(lo[row], hi[row], within)
+        return Table(alone, -alone, line.span), second, lo_base, hi_base, False
     first, lo_base, hi_base = settle(lo.min(axis=1), hi.max(axis=1), line.span)
     return first, 0, lo_base, hi_base, False
 

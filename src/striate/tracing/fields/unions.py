@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from striate.tracing.fields.reach import (
     Rank,
     Reach,
     Term,
+    replaced,
     shifted,
     tightened,
 )
@@ -41,12 +43,29 @@ def union(a: Reach, b: Reach) -> Reach:
         first, second = a.terms[0], b.terms[0]
         if first.dims is second.dims or first.dims == second.dims:
             return Reach((_both_terms(first, second),), a.image, gated)
-    terms = list(a.terms)
-    for term in b.terms:
-        _add(terms, term)
-    if len(terms) > MOST_TERMS:
-        terms = [reduce(bounding, terms)]
-    return Reach(tuple(terms), a.image, gated)
+    return Reach(joined((*a.terms, *b.terms)), a.image, gated)
+
+
+def joined(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """A union of terms as few of them as can say it, or a bound where those are too many."""
+    if len(terms) == 1:
+        return tuple(terms)
+    kept: list[Term] = []
+    for term in terms:
+        _add(kept, term)
+    return tuple(kept) if len(kept) <= MOST_TERMS else (reduce(bounding, kept),)
+
+
+def alike(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """Terms that have come to move alike, as one."""
+    kept: list[Term] = []
+    for term in terms:
+        same = next((i for i, old in enumerate(kept) if old.dims == term.dims), None)
+        if same is None:
+            kept.append(term)
+        else:
+            kept[same] = _both_terms(kept[same], term)
+    return tuple(kept)
 
 
 def both(a: Hull, b: Hull) -> Hull:
@@ -119,13 +138,25 @@ def _add(terms: list[Term], new: Term) -> None:
 
 def merge(a: Term, b: Term) -> Term | None:
     """Two terms as a single one that is exactly their hull, or None if there is none."""
-    a, b = aligned(a, b)
+    a, b = _channels_joined(*aligned(a, b))
     if a.dims == b.dims:
         return _both_terms(a, b)
     parts = [_merge_axis(a, b, axis) for axis in AXES]
     if parts[0] is None or parts[1] is None:
         return None
     return assembled(a, b, parts[0], parts[1])
+
+
+def _channels_joined(a: Term, b: Term) -> tuple[Term, Term]:
+    """Two aligned terms with the channels of a dimension as one factor where several differ."""
+    for d, (dim_a, dim_b) in enumerate(zip(a.dims, b.dims, strict=True)):
+        differ = sum(one != two for one, two in zip(dim_a, dim_b, strict=True))
+        if differ > 1 and not any(factor.axes for factor in (*dim_a, *dim_b)):
+            one, lo, hi = one_factor(dim_a)
+            a = replaced(a, d, (one,), shifted(a.hulls, lo, hi))
+            one, lo, hi = one_factor(dim_b)
+            b = replaced(b, d, (one,), shifted(b.hulls, lo, hi))
+    return a, b
 
 
 def _merge_axis(a: Term, b: Term, axis: int) -> Axis | None:
