@@ -42,12 +42,16 @@ class Column(Part):
 class Claim(Part):
     """A column's mean over all rows (or what ``by`` says) must be at least (or at most) a limit.
 
-    ``interval``: the whole 95 % interval of the mean, in every group.
+    ``interval``: the whole 95 % interval of the mean, in every group.  ``share``: the column's sum
+    as a share of the column ``per``.
     """
 
     text: str
     column: str
-    by: Literal["mean", "geometric mean", "sum", "largest", "smallest", "interval"] = "mean"
+    by: Literal["mean", "geometric mean", "sum", "largest", "smallest", "interval", "share"] = (
+        "mean"
+    )
+    per: str | None = None
     at_least: float | None = None
     at_most: float | None = None
 
@@ -55,6 +59,8 @@ class Claim(Part):
     def _one_limit(self) -> Claim:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("a claim has one limit: at_least or at_most")
+        if (self.by == "share") != (self.per is not None):
+            raise ValueError("a claim by share, and no other, says per which column")
         return self
 
     def of(self, values: list[float]) -> float:
@@ -62,6 +68,8 @@ class Claim(Part):
         match self.by:
             case "mean":
                 return fmean(values)
+            case "share":
+                raise ValueError("a share is of two columns; ask the record")
             case "geometric mean":
                 return exp(fmean(log(value) for value in values))
             case "sum":
@@ -135,7 +143,8 @@ class Record(Part):
                 raise ValueError(f"row {number} has {', '.join(row)}; the columns are {keys}")
         shown = [key for table in self.tables for key in table.columns]
         shown += self.intervals if self.group is None else (*self.intervals, self.group)
-        for key in (*self.averaged, *(claim.column for claim in self.claims), *shown):
+        claimed = [key for one in self.claims for key in (one.column, one.per) if key is not None]
+        for key in (*self.averaged, *claimed, *shown):
             if key not in keys:
                 raise ValueError(f"no column {key!r}; the columns are {keys}")
         if "striate" not in self.versions or "python" not in self.versions:
@@ -165,6 +174,8 @@ class Record(Part):
 
     def number(self, claim: Claim) -> float:
         """What a claim is about; of several groups' intervals, the end nearest to breaking it."""
+        if claim.per is not None:
+            return sum(self.values(claim.column)) / sum(self.values(claim.per))
         if claim.by != "interval":
             return claim.of(self.values(claim.column))
         ends = [claim.of(self.values(claim.column, group)) for group in self.groups()]

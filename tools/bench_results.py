@@ -66,6 +66,9 @@ def verdict(record: Record, claim: Claim) -> str:
     held = "holds" if claim.holds(number) else "**does not hold**"
     if claim.by == "mean":
         return f"{claim.text}: {held}"
+    if claim.per is not None:
+        some, all_ = (sum(record.values(key)) for key in (claim.column, claim.per))
+        return f"{claim.text}: {held} ({some:g} of {all_:g}, {number:.1%})"
     column = next(column for column in record.columns if column.key == claim.column)
     n, all_ = len(record.values(claim.column)), len(record.rows)
     of = f", {n} of {all_} rows" if n < all_ else ""

@@ -20,7 +20,9 @@ from striate.records import Finding, Trace
 from striate.tracing import trace
 
 WEIGHTED = ("conv2d", "conv_transpose2d", "linear", "batch_norm", "group_norm", "layer_norm")
-CALLED_WITH = ("kernel", "stride", "padding", "dilation", "groups", "bias")
+CALLED_WITH = (
+    "kernel", "stride", "padding", "dilation", "groups", "bias", "out_channels", "out_features",
+)  # fmt: skip
 _NUMBERS = count()
 
 
@@ -55,8 +57,13 @@ def load(text: str, where: Path) -> Callable[[], Any]:
     return module.network
 
 
-def judge(mutant: Mutant, network: Callable[[], Any], healthy: Trace) -> Verdict:
-    """Trace and check one mutant of a network whose trace is ``healthy``."""
+def judge(
+    mutant: Mutant, network: Callable[[], Any], healthy: Trace, known: Sequence[Finding] = ()
+) -> Verdict:
+    """Trace and check one mutant of a network whose trace is ``healthy``.
+
+    ``known``: what is said of the healthy network, which does not count.
+    """
     expected = EXPECTED[mutant.kind]
     try:
         traced = trace(network, mutant.image, name=mutant.net)
@@ -65,7 +72,12 @@ def judge(mutant: Mutant, network: Callable[[], Any], healthy: Trace) -> Verdict
         return Verdict(mutant, False, False, (), (), said)
     opinions = [rule.code for rule in rules() if rule.opt_in and rule.code in expected]
     given = None if mutant.batch is None else Given(batch=mutant.batch)
-    findings = check(traced, select=("all", *opinions), given=given)
+    settled = {(one.code, one.path) for one in known}
+    findings = [
+        one
+        for one in check(traced, select=("all", *opinions), given=given)
+        if (one.code, one.path) not in settled
+    ]
     touched = touched_layers(traced, healthy, mutant)
     wanted = [one for one in findings if one.code in expected]
     here = [one for one in findings if {_line(one.source), _line(one.defined)} & mutant.lines]

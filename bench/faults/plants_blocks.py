@@ -88,6 +88,13 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     ("saturating", "inception", "sigmoid", (("return F.relu(self.bn(self.conv(x)))", "return torch.sigmoid(self.bn(self.conv(x)))"),)),
     ("saturating", "separable", "sigmoid", (("        self.act1 = nn.ReLU(inplace=True)", "        self.act1 = nn.Sigmoid()"), ("        self.act2 = nn.ReLU(inplace=True)", "        self.act2 = nn.Sigmoid()"))),
     ("saturating", "aspp", "sigmoid in the encoder", (("        nn.ReLU(inplace=True),\n    )", "        nn.Sigmoid(),\n    )"),)),
+    # ---- groups forgotten in one of several
+    ("not-depthwise", "mobilenet", "where the stride is 1", (("groups=hidden))", "groups=hidden if stride == 2 else 1))"),)),
+    ("not-depthwise", "mobilenet", "in the widest", (("groups=hidden))", "groups=hidden if out < 64 else 1))"),)),
+    ("not-depthwise", "separable", "in one width", (("groups=given", "groups=given if given != 128 else 1"),)),
+    ("not-depthwise", "separable", "in the widest", (("groups=given", "groups=given if given < 256 else 1"),)),
+    ("not-depthwise", "convnext", "in the second stage", (("groups=width", "groups=width if width != 64 else 1"),)),
+    ("not-depthwise", "convnext", "in the last stage", (("groups=width", "groups=width if width < 128 else 1"),)),
     # ---- widths
     ("odd-channels", "vgg_loop", "127 for 128", (('PLAN = [32, 32, "M", 64, 64, "M", 128, 128, "M", 128, 128]', 'PLAN = [32, 32, "M", 64, 64, "M", 127, 127, "M", 127, 127]'), ("nn.Linear(128, 128)", "nn.Linear(127, 128)"))),
     ("odd-channels", "unet", "33 for 32", (("DoubleConv(16, 32)", "DoubleConv(16, 33)"), ("DoubleConv(32, 64)", "DoubleConv(33, 64)"), ("self.mix2 = DoubleConv(64, 32)", "self.mix2 = DoubleConv(65, 32)"))),

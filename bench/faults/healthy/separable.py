@@ -36,6 +36,8 @@ class SeparableNet(nn.Module):
             Separable(128, 128),
             Separable(128, 256, stride=2),
             Separable(256, 256),
+            Separable(256, 256),
+            Separable(256, 256),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(256, classes)

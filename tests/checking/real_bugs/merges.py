@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from real_bugs import cna, head, reported
+from striate.records import Edit
 
 
 class Basic(nn.Module):
@@ -60,7 +61,7 @@ def bottleneck_without_downsample() -> nn.Module:
     return nn.Sequential(cna(3, 64, 3, 2), Bottleneck(64, 16), Bottleneck(64, 32), head(128))
 
 
-@reported("milesial/Pytorch-UNet/issues/32", (1, 75, 75), "RE401", "", "resize")
+@reported("milesial/Pytorch-UNet/issues/32", (1, 75, 75), "RE401", "", "76×76")
 def unet_with_an_odd_image() -> nn.Module:
     """A U-Net whose skip is one pixel larger than what comes up."""
 
@@ -120,7 +121,14 @@ def residual_block_that_adds_nothing() -> nn.Module:
     return nn.Sequential(cna(3, 64, 3, 2), *blocks, head(64))
 
 
-@reported("kuangliu/pytorch-cifar/issues/4", (3, 32, 32), "RE403", "1", "activation")
+@reported(
+    "kuangliu/pytorch-cifar/issues/4",
+    (3, 32, 32),
+    "RE404",
+    "1.branch.1.2",
+    "take it away",
+    Edit(path="1.branch.1.2", argument=None),
+)  # fmt: skip, "RE403", "1", "activation")
 def relu_before_the_sum() -> nn.Module:
     """A ReLU at the end of the branch: the block can add, and never take away."""
 
@@ -135,7 +143,14 @@ def relu_before_the_sum() -> nn.Module:
     return nn.Sequential(cna(3, 32), Block(32), Block(32), cna(32, 64, 3, 2), Block(64), head(64))
 
 
-@reported("rosinality/vq-vae-2-pytorch/issues/60", (3, 32, 32), "RE403", "1", "inplace")
+@reported(
+    "rosinality/vq-vae-2-pytorch/issues/60",
+    (3, 32, 32),
+    "RE403",
+    "1.conv.0",
+    "inplace",
+    Edit(path="1.conv.0", argument="inplace", value=False),
+)  # fmt: skip, "RE403", "1", "inplace")
 def activation_in_place_on_the_identity() -> nn.Module:
     """The branch begins with an in-place ReLU, and so changes the identity it is added to."""
 
@@ -158,7 +173,14 @@ def activation_in_place_on_the_identity() -> nn.Module:
     return nn.Sequential(stem, ResBlock(64), ResBlock(64), nn.ReLU(), head(64))
 
 
-@reported("tflearn/tflearn/issues/13", (3, 32, 32), "RE406", "1", "identity")
+@reported(
+    "tflearn/tflearn/issues/13",
+    (3, 32, 32),
+    "RE408",
+    "1.shortcut.0",
+    "input as it is",
+    Edit(path="1.shortcut.0", argument=None),
+)  # fmt: skip, "RE406", "1", "identity")
 def projection_in_every_block() -> nn.Module:
     """A projection on every shortcut, also where the shapes agree."""
 

@@ -225,22 +225,28 @@ def sigmoid_in_hidden_layers() -> nn.Module:
     return nn.Sequential(*layers, head(32))
 
 
-@reported("shanglianlm0525/BlazeFace/issues/3", (3, 128, 128), "CO602", "blocks.0.0", "groups")
+@reported("shanglianlm0525/BlazeFace/issues/3", (3, 128, 128), "CO603", "blocks.3.conv2", "groups")
 def depthwise_without_its_groups() -> nn.Module:
-    """A block meant to be depthwise has the wrong number of groups: a full convolution."""
+    """The second depthwise convolution of a double block has the wrong number of groups."""
+
+    class Block(nn.Module):
+        def __init__(self, width: int, groups: int) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(width, width, 5, 1, 2, groups=width, bias=False)
+            self.mix1 = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
+            self.conv2 = nn.Conv2d(width, width, 5, 1, 2, groups=groups, bias=False)
+            self.mix2 = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = self.mix2(self.conv2(F.relu(self.mix1(self.conv1(x)))))
+            return F.relu(out + x)
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem = cna(3, 96, 3, 2)
-            self.blocks = nn.Sequential(*[
-                nn.Sequential(
-                    nn.Conv2d(96, 96, 5, padding=2, bias=False), nn.BatchNorm2d(96), nn.ReLU(),
-                    nn.Conv2d(96, 96, 1, bias=False), nn.BatchNorm2d(96), nn.ReLU(),
-                )
-                for _ in range(2)
-            ])  # fmt: skip
-            self.head = nn.Sequential(cna(96, 96, 3, 2), head(96))
+            self.stem = nn.Sequential(cna(3, 24, 5, 2), cna(24, 48, 3, 2))
+            self.blocks = nn.Sequential(*[Block(48, 48) for _ in range(3)], Block(48, 1))
+            self.head = nn.Sequential(cna(48, 96, 3, 2), cna(96, 96, 3, 2), head(96))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.blocks(self.stem(x)))

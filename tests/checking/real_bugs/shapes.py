@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -208,10 +210,7 @@ def generator_three_by_two() -> nn.Module:
 def discriminator_on_small_patches() -> nn.Module:
     """4×4 kernels by twos, once too often for patches of 49×74."""
     widths = [3, 32, 64, 64, 64, 64]
-    layers = [
-        nn.Sequential(nn.Conv2d(a, b, 4, 2), nn.LeakyReLU(0.2))
-        for a, b in zip(widths, widths[1:], strict=False)
-    ]
+    layers = [nn.Sequential(nn.Conv2d(a, b, 4, 2), nn.LeakyReLU(0.2)) for a, b in pairwise(widths)]
     return nn.Sequential(*layers, head(64, 2))
 
 
@@ -272,7 +271,7 @@ def dilations_of_two_in_a_row() -> nn.Module:
     return nn.Sequential(*stem, *[dilated(32) for _ in range(4)], nn.Conv2d(32, 2, 1))
 
 
-@reported("Coderx7/SimpNet/issues/2", (3, 256, 256), "CO602", "0.0", "stride")
+@reported("Coderx7/SimpNet/issues/2", (3, 256, 256), "CO602", "2.0", "downsample before it")
 def network_for_cifar_on_larger_images() -> nn.Module:
     """Stride 1 for nine layers suits 32 pixels; at 256 it runs out of memory."""
     early = [cna(a, b) for a, b in ((3, 64), (64, 128), (128, 128), (128, 128))]
