@@ -22,6 +22,8 @@ from striate.records import Edit, Finding, Trace
 Kind = TypeVar("Kind", bound="Design")
 
 
+_OFTEN = 3
+"""Times that the mend of one finding is made: other mends may bring it back."""
 Only = frozenset[tuple[str, str]]
 """Findings, by rule and path."""
 
@@ -74,7 +76,7 @@ def mend(design: Kind, asked: Asked, *, unsafe: bool, only: Only | None = None) 
     everything = everything_of(asked)
     before = now = design.inspected(everything)
     gone: list[Finding] = []
-    done: set[tuple[str, str]] = set()
+    done: Counter[tuple[str, str]] = Counter()
     refused: dict[tuple[str, str], str] = {}
     while True:
         open_ = [
@@ -85,7 +87,7 @@ def mend(design: Kind, asked: Asked, *, unsafe: bool, only: Only | None = None) 
             and finding.edits
             and (finding.safe or unsafe)
             and (finding.code, finding.path) not in refused
-            and (finding.code, finding.path) not in done  # a mend that comes back is not made twice
+            and done[finding.code, finding.path] < _OFTEN
         ]
         if not open_:
             break
@@ -97,7 +99,8 @@ def mend(design: Kind, asked: Asked, *, unsafe: bool, only: Only | None = None) 
                 continue
             design, now = tried
             gone += batch
-            done |= {(finding.code, finding.path) for finding in batch}
+            done.update((finding.code, finding.path) for finding in batch)
+            refused = {}  # what could not be mended may be mended now
             break
     suggestions = [
         Suggestion(finding=finding, reason=refused[finding.code, finding.path])
