@@ -24,7 +24,7 @@ from typing import Any
 
 from common import ROOT, command, commit, hardware, sources, today, versions, write
 from trace_table import PEERS, as_record, as_text
-from trace_tools import TOOLS
+from trace_tools import MOST_SECONDS, TOOLS
 
 MODELS = {
     "resnet18": (3, 224, 224),
@@ -53,7 +53,7 @@ MODELS = {
     "coatnet_0_rw_224": (3, 224, 224),
 }
 QUICK = ("resnet18", "convnext_tiny", "swin_tiny_patch4_window7_224")
-PATIENCE = 12.0
+PATIENCE = {"torchlens": 5.0}
 """A tool that takes longer than this many seconds over a model is not asked again."""
 
 Cells = dict[str, list[dict[str, Any]]]
@@ -142,8 +142,8 @@ def _left(kept: Kept, models: list[str], tools: list[str], runs: int) -> list[in
     for tool in tools:
         for model in models:
             done = kept.cells.get(f"{tool} {model}", [])
-            slow = any(cell.get("seconds", PATIENCE) >= PATIENCE for cell in done)
-            if not slow:
+            most = PATIENCE.get(tool, MOST_SECONDS)
+            if not any(cell.get("seconds", most) >= most for cell in done):
                 left.update(range(len(done) + 1, runs + 1))
     return sorted(left)
 
