@@ -2,8 +2,7 @@
 
 ## What it finds
 
-One batch norm that is called at two places of the same path: the second call works on what the
-first has led to.
+One batch norm that is called behind different layers.
 
 ## Why it is bad
 
@@ -56,14 +55,15 @@ image = (3, 32, 32)
 
 ## How it is measured
 
-Batch norms that ran more than once at one path, where one call depends on another's output.
+Batch norms that ran more than once with the same parameters, each call behind another layer (the
+module and the line that called it).
 
 ## Limits
 
-Calls beside each other (two images through one network, one head over a pyramid of maps) are left
-alone, although there too one norm for each would often be better. A block that is repeated whole,
-norm and all, is PA306's finding. Layer, group and instance norms keep no statistics, and may be
-shared.
+Calls behind one and the same layer (two images through one network, one head over a pyramid of
+maps) are left alone, although there too one norm for each would often be better. A block that is
+repeated whole, norm and all, is PA306's finding. Layer, group and instance norms keep no
+statistics, and may be shared.
 
 ## References
 
@@ -75,7 +75,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.graph import Graph
+from striate.checking.graph import SAME, Graph
 from striate.checking.modules import is_in
 from striate.checking.rule import Spot
 from striate.records import Layer, Severity, Trace
@@ -86,26 +86,33 @@ SEVERITY: Severity = "warning"
 
 
 def find(trace: Trace) -> Iterator[Spot]:
-    """Batch norms whose one call works on what another led to."""
+    """Batch norms that stand behind several layers."""
     graph = Graph(trace)
     calls: dict[str, list[Layer]] = {}
     for layer in trace:
-        if layer.op == "batch_norm":
+        if layer.op == "batch_norm" and not layer.strays and (layer.params or layer.shares):
             calls.setdefault(layer.path, []).append(layer)
     for path, met in calls.items():
         if len(met) < 2 or any(is_in(path, repeated) for repeated in trace.aliases):
             continue
-        behind = graph.ancestors(met[-1])
-        along = [one for one in met if one.index in behind]
-        if len(along) < 2:
+        again = [one for one in met[1:] if one.shares]
+        places = {_maker(graph, one) for one in (met[0], *again)}
+        if not again or len(places) < 2:
             continue
+        along = [met[0], *again]
         yield Spot(
             at=along[1],
             message=(
-                f"this batch norm is called {len(along)} times on the way of one image: its "
-                "running mean and variance are a mixture of all places, and in evaluation fit "
-                "none of them."
+                f"this batch norm is called behind {len(places)} different layers: its running "
+                "mean and variance are a mixture of all, and in evaluation fit none of them."
             ),
-            measured={"calls": len(along), "shapes": [list(one.shape) for one in along]},
+            measured={"calls": len(along), "behind": sorted(place for place, _ in places)},
             fix="give each place a batch norm of its own.",
         )
+
+
+def _maker(graph: Graph, layer: Layer) -> tuple[str, str]:
+    """The path and the operation of what it norms."""
+    source = graph.source(layer)
+    source = None if source is None else graph.back(source, SAME)
+    return ("", "") if source is None else (source.path, source.op)

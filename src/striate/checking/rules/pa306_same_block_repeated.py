@@ -48,12 +48,12 @@ image = (3, 32, 32)
 ## How it is measured
 
 A module with parameters that its parent holds under several names, where one call of it depends on
-the output of another.
+the output of another, or is given the very same input.
 
 ## Limits
 
 A module that is called in a loop under its one name is shared on purpose (recurrent networks), and
-silent; so is one that stands in several places beside each other, such as one head for many maps.
+silent; so is one that is given different maps beside each other, such as one head for a pyramid.
 
 ## References
 
@@ -64,6 +64,7 @@ Lan et al., "ALBERT" (arXiv 1909.11942), section 4.5, on what sharing costs wher
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from striate.checking.graph import Graph
 from striate.checking.modules import is_in, owner, stand_in
@@ -87,7 +88,7 @@ def find(trace: Trace) -> Iterator[Spot]:
         )
         if not siblings or not params or any(is_in(path, above) for above in told):
             continue
-        if not _follow_each_other(graph, path):
+        if not _does_the_same_again(graph, path):
             continue
         told.append(path)
         names = len(siblings) + 1
@@ -104,10 +105,14 @@ def find(trace: Trace) -> Iterator[Spot]:
         )
 
 
-def _follow_each_other(graph: Graph, path: str) -> bool:
-    """Whether some operation of the module depends on an earlier call of the same one."""
+def _does_the_same_again(graph: Graph, path: str) -> bool:
+    """Whether some operation depends on an earlier call of the same one, or has its input."""
     calls: dict[tuple[str, str], list[Layer]] = {}
     for layer in graph.trace:
         if is_in(layer.path, path) and (layer.params or layer.shares):
             calls.setdefault((layer.path, layer.op), []).append(layer)
-    return any(len(met) > 1 and met[0].index in graph.ancestors(met[-1]) for met in calls.values())
+    return any(
+        earlier.inputs == later.inputs or earlier.index in graph.ancestors(later)
+        for met in calls.values()
+        for earlier, later in pairwise(met)
+    )

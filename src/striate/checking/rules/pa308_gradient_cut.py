@@ -63,8 +63,8 @@ made for the network, at the last layer before the cut; it lists all.
 ## Limits
 
 A loss that the module computes and keeps to itself (a commitment loss of a codebook) is not seen.
-Parameters whose result is ignored are PA304's finding. Where no output carries a gradient (a
-network that returns the class itself), nothing is said.
+Parameters whose result is ignored are PA304's finding. Where only whole numbers are returned (the
+class itself), nothing is said.
 
 ## References
 

@@ -61,7 +61,9 @@ image = (3, 32, 32)
 The two inputs of the failing operation are followed back to where their paths part. The path with
 fewer weight layers is the skip, and is to become what the other is. For each axis a stride *s*
 fits when ⌊(n − 1)/s⌋ + 1 gives the other's length; a difference that the branch's own
-convolutions lost for want of padding is mended there.
+convolutions lost for want of padding is mended there. A pool that rounds down beside a convolution
+that rounds up is told to round up (`ceil_mode`); where a map was halved and doubled again, the
+image size that divides evenly is worked out.
 
 ## Limits
 
@@ -80,16 +82,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from striate.checking.graph import (
+    POOLS,
     Graph,
     is_map,
     is_spatial_conv,
     is_weighted,
     kernel,
+    map_size,
     pair,
 )
 from striate.checking.rule import Spot
+from striate.checking.windows import module_is
 from striate.checking.words import place, sides
-from striate.records import Failure, Layer, Severity, Trace
+from striate.records import Edit, Failure, Layer, Severity, Trace
 
 CODE = "RE401"
 NAME = "skip-shape-mismatch"
@@ -97,6 +102,7 @@ SEVERITY: Severity = "error"
 
 SUMS = frozenset({"add", "sub"})
 CATS = frozenset({"cat"})
+UPSAMPLES = frozenset({"interpolate", "conv_transpose2d", "pixel_shuffle"})
 
 
 class Meeting(NamedTuple):
@@ -105,6 +111,7 @@ class Meeting(NamedTuple):
     skip: tuple[int, ...]
     branch: tuple[int, ...]
     on_branch: tuple[Layer, ...]
+    on_skip: tuple[Layer, ...] = ()
 
 
 def find(trace: Trace) -> Iterator[Spot]:
@@ -118,6 +125,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     meeting = _meeting(Graph(trace), failure)
     skip, branch = meeting.skip, meeting.branch
     verb = "concatenated with" if failure.op in CATS else "added to"
+    rounded = _rounding_pools(meeting)
     yield Spot(
         at=failure,
         message=(
@@ -125,7 +133,16 @@ def find(trace: Trace) -> Iterator[Spot]:
             f"(channels×height×width)."
         ),
         measured={"skip": list(skip), "branch": list(branch), "op": failure.op},
-        fix=_mend(meeting, channels_matter=failure.op in SUMS) or failure.hint,
+        fix=(
+            _mend(meeting, channels_matter=failure.op in SUMS, image=trace.image[1:])
+            or failure.hint
+        ),
+        edits=tuple(
+            Edit(path=pool.path, argument="ceil_mode", value=True)
+            for pool in rounded
+            if module_is(pool, "MaxPool2d", "AvgPool2d")
+        )
+        or _paddings(meeting),
     )
 
 
@@ -139,24 +156,33 @@ def _meeting(graph: Graph, failure: Failure) -> Meeting:
     ends = [graph[failure.inputs[0]], graph[failure.inputs[other]]]
     behind = [graph.ancestors(end) for end in ends]
     own = [
-        tuple(graph[i] for i in sorted(mine - theirs) if is_weighted(graph[i]))
+        tuple(graph[i] for i in sorted(mine - theirs))
         for mine, theirs in (behind, reversed(behind))
     ]
-    if len(own[0]) > len(own[1]):
-        return Meeting(skip=shapes[1], branch=shapes[0], on_branch=own[0])
-    return Meeting(skip=shapes[0], branch=shapes[1], on_branch=own[1])
+    weights = [sum(map(is_weighted, way)) for way in own]
+    at = 1 if weights[0] > weights[1] else 0
+    return Meeting(skip=shapes[at], branch=shapes[1 - at], on_branch=own[1 - at], on_skip=own[at])
 
 
 def _fits(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(a == b or 1 in (a, b) for a, b in zip(shape, other, strict=True))
 
 
-def _mend(meeting: Meeting, *, channels_matter: bool) -> str | None:
+def _mend(meeting: Meeting, *, channels_matter: bool, image: tuple[int, ...]) -> str | None:
     """The one change that would make the two fit, in a sentence; None if there is none."""
     skip, branch = meeting.skip, meeting.branch
     project = channels_matter and skip[1] != branch[1]
     if skip[2:] == branch[2:]:
         return f"put {_projection(skip, branch, 1)} on the skip." if project else None
+    rounded = _rounding_pools(meeting)
+    if rounded:
+        pools = " and ".join(place(pool.path) for pool in rounded)
+        return (
+            f"pass ceil_mode=True to {pools}, so that the odd map is rounded up as the branch does."
+        )
+    uneven = _uneven(meeting, image)
+    if uneven is not None:
+        return uneven
     unpadded = _unpadded(meeting)
     if unpadded:
         pads = " and ".join(f"{place(one.path)} padding={_same_padding(one)}" for one in unpadded)
@@ -174,6 +200,50 @@ def _mend(meeting: Meeting, *, channels_matter: bool) -> str | None:
             f"{back}, or take the skip's stride away."
         )
     return None if channels_matter else f"resize one of the maps to {sides(skip[2:])} first."
+
+
+def _rounding_pools(meeting: Meeting) -> list[Layer]:
+    """The pool on the skip that would fit if it rounded up where the branch does."""
+    gaps = [m - n for n, m in zip(meeting.skip[2:], meeting.branch[2:], strict=True)]
+    if any(gap not in (0, 1) for gap in gaps) or not any(gaps):
+        return []
+    return [
+        layer
+        for layer in meeting.on_skip
+        if layer.op in POOLS
+        and not layer.attrs.get("ceil_mode")
+        and map_size(layer) == tuple(meeting.skip[2:])
+    ][-1:]
+
+
+def _uneven(meeting: Meeting, image: tuple[int, ...]) -> str | None:
+    """The image size at which what was halved and doubled again fits what was not."""
+    doubled = [*meeting.on_branch, *meeting.on_skip]
+    if not any(layer.op in UPSAMPLES for layer in doubled):
+        return None
+    fields = [layer.field for layer in doubled if layer.field is not None]
+    step = max((max(field.stride) for field in fields), default=1)
+    if step < 2 or all(side % step == 0 for side in image):
+        return None
+    fitting = tuple(-(-side // step) * step for side in image)
+    return (
+        f"use images whose sides {step} divides ({sides(fitting)} instead of {sides(image)}), or "
+        "resize or pad the smaller map before they meet."
+    )
+
+
+def _paddings(meeting: Meeting) -> tuple[Edit, ...]:
+    """The paddings that keep the branch's size, where that is the mend."""
+    if meeting.skip[2:] == meeting.branch[2:]:
+        return ()
+    found = _unpadded(meeting)
+    if any(not module_is(layer, "Conv2d") for layer in found):
+        return ()
+    return tuple(
+        Edit(path=layer.path, argument="padding", value=value[0] if value[0] == value[1] else value)
+        for layer in found
+        for value in [_same(layer)]
+    )
 
 
 def _projection(skip: tuple[int, ...], branch: tuple[int, ...], stride: int) -> str:
@@ -194,8 +264,8 @@ def _unpadded(meeting: Meeting) -> list[Layer]:
     short = [
         layer
         for layer in meeting.on_branch
-        if is_map(layer)
-        and is_spatial_conv(layer)
+        if is_spatial_conv(layer)
+        and is_map(layer)
         and pair(layer, "stride", 1) == (1, 1)
         and any(_lost(layer, axis) > 0 for axis in (0, 1))
     ]
@@ -212,7 +282,12 @@ def _lost(layer: Layer, axis: int) -> int:
 
 def _same_padding(layer: Layer) -> str:
     """The padding that keeps a map's size at stride 1, as it is written in PyTorch."""
-    wanted = tuple(
+    wanted = _same(layer)
+    return str(wanted[0]) if wanted[0] == wanted[1] else str(wanted)
+
+
+def _same(layer: Layer) -> tuple[int, int]:
+    rows, columns = (
         pair(layer, "dilation", 1)[axis] * (kernel(layer)[axis] - 1) // 2 for axis in (0, 1)
     )
-    return str(wanted[0]) if wanted[0] == wanted[1] else str(wanted)
+    return rows, columns

@@ -94,6 +94,7 @@ NAME = "branch-ends-in-relu"
 SEVERITY: Severity = "warning"
 SILENT_IF = ("SH100", "RE401")
 
+MOVES = frozenset({"permute", "transpose"})
 NEVER_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hardsigmoid", "softplus"})
 
 
@@ -107,7 +108,7 @@ def find(trace: Trace) -> Iterator[Spot]:
         and not one.is_projected
         and one.carries_input
         and not any(layer.op == "cat" for layer in one.branch)
-        and (end := graph.back(one.tail, SAME)).op in NEVER_NEGATIVE
+        and (end := graph.back(one.tail, SAME | MOVES)).op in NEVER_NEGATIVE
         and any(end.index == layer.index for layer in one.branch)
     ]
     if not found:

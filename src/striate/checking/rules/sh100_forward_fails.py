@@ -54,7 +54,7 @@ from collections.abc import Iterator
 
 from striate.checking.rule import Spot
 from striate.checking.words import sides
-from striate.records import Severity, Trace
+from striate.records import Failure, Severity, Trace
 
 CODE = "SH100"
 NAME = "forward-fails"
@@ -79,5 +79,15 @@ def find(trace: Trace) -> Iterator[Spot]:
             "shapes": [list(shape) for shape in failure.shapes],
             "image": list(trace.image),
         },
-        fix=failure.hint,
+        fix=_norms_one_value(failure) or failure.hint,
+    )
+
+
+def _norms_one_value(failure: Failure) -> str | None:
+    """The mend where a norm has nothing to take a deviation of."""
+    if "Expected more than 1" not in failure.message:
+        return None
+    return (
+        "take this norm away: one value for each channel has no deviation; or norm before the map "
+        "is pooled, or use larger images or batches."
     )

@@ -117,9 +117,9 @@ from math import prod
 from striate.checking.dead import dead_share, weights_of
 from striate.checking.graph import Graph, is_map, is_spatial_conv, kernel, map_size
 from striate.checking.rule import Spot
-from striate.checking.windows import Window, window_of
+from striate.checking.windows import Window, module_is, window_of
 from striate.checking.words import count, many, percent, place, sides
-from striate.records import Layer, Price, Severity, Trace
+from striate.records import Edit, Layer, Price, Severity, Trace
 
 CODE = "SH101"
 NAME = "spatial-collapse-too-early"
@@ -138,6 +138,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     weights = sum(round(share * weights_of(one.layer)) for one, share in starved)
     macs = sum(round(share * (one.layer.macs or 0)) for one, share in starved)
     taps = prod(kernel(first))
+    points = all(map_size(one.source) == (1, 1) for one, _ in starved)
     yield Spot(
         at=first,
         message=(
@@ -156,8 +157,23 @@ def find(trace: Trace) -> Iterator[Spot]:
         price=Price(params=weights, macs=macs),
         fix=(
             f"keep the map larger: take a stride or pool away at or before {place(cause.path)}, "
-            "or use larger images, or end the network before this layer."
+            "or use larger images, or end the network before this layer"
+            + (", or make its kernel 1×1 without padding, which is what it is." if points else ".")
         ),
+        edits=_edits(starved) if points else (),
+        safe=points and bool(_edits(starved)),
+    )
+
+
+def _edits(starved: list[tuple[Window, float]]) -> tuple[Edit, ...]:
+    """On one position, a 1×1 kernel can do all that a larger one can."""
+    paths = dict.fromkeys(window.layer.path for window, _ in starved)
+    if any(not module_is(window.layer, "Conv2d") for window, _ in starved):
+        return ()
+    return tuple(
+        Edit(path=path, argument=argument, value=value)
+        for path in paths
+        for argument, value in (("kernel_size", 1), ("padding", 0))
     )
 
 
