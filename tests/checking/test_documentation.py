@@ -7,29 +7,56 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from striate.arch import from_toml
 from striate.building import build
 from striate.checking import Given, Rule, check, rules
 from striate.checking.docs import Example, read_doc
-from striate.records import Finding, Trace
+from striate.flow.health import measure
+from striate.records import Finding, Health, Trace
 from striate.tracing import trace
 
 
-def traced(example: Example) -> tuple[Trace, Given]:
-    """The example's trace and what it says is given: ``memory``, ``batch``."""
+def traced(example: Example, asks: tuple[str, ...] = ()) -> tuple[Trace, Given]:
+    """The example's trace and what it says is given: ``memory``, ``batch``; its health."""
     if example.language == "toml":
         arch = from_toml(example.text)
         return trace(lambda: build(arch, device="meta"), arch.image), Given()
     names: dict[str, Any] = {}
     exec(compile(example.text, "<example>", "exec"), names)  # the repository's own documentation
-    given = Given(**{name: names[name] for name in ("memory", "batch") if name in names})
-    return trace(names["net"], names["image"]), given
+    given = {name: names[name] for name in ("memory", "batch") if name in names}
+    found = trace(names["net"], names["image"])
+    if "health" in asks:
+        given["health"] = examined(found, names)
+    return found, Given(**given)
+
+
+def examined(found: Trace, names: dict[str, Any]) -> Health:
+    """The example's network as measured on 64 images of noise.
+
+    It may say what it was at the ``start``, its ``first_loss``, and that the classes are the
+    ``"brightest"`` channel.
+    """
+    images = torch.randn(64, *names["image"], generator=torch.Generator().manual_seed(0))
+    classes = found.layers[-1].shape[1]
+    labels = torch.arange(64) % classes
+    if names.get("labels") == "brightest":
+        labels = images.mean(dim=(2, 3)).argmax(dim=1)
+    return measure(
+        names["net"],
+        found,
+        images,
+        labels,
+        classes=classes,
+        start=names.get("start"),
+        first_loss=names.get("first_loss"),
+    )
 
 
 def said_of(example: Example, rule: Rule) -> list[Finding]:
     """All rules over the example; one on style is asked for."""
-    found, given = traced(example)
+    found, given = traced(example, rule.asks or ())
     assert given.has(rule.asks or ())
     return check(found, select=("all", rule.code), given=given)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.checking.graph import RESHAPES, SAME, Graph, is_weighted
-from striate.records import Edit, Layer
+from striate.records import Edit, Layer, Trace
 
 LEAVES = frozenset({
     "AlphaDropout", "BatchNorm1d", "BatchNorm2d", "CELU", "Dropout", "Dropout1d", "Dropout2d",
@@ -22,6 +22,13 @@ def outputs(graph: Graph) -> Iterator[Layer]:
     for layer in graph.trace:
         if layer.op != "input" and graph.sees_image(layer) and not graph.users(layer):
             yield layer
+
+
+def last_layer(trace: Trace) -> Layer:
+    """The operation that the last output comes from; the trace has a layer at least."""
+    graph = Graph(trace)
+    found = [last_say(graph, out) for out in outputs(graph)]
+    return found[-1] if found else trace.layers[-1]
 
 
 def last_say(graph: Graph, out: Layer) -> Layer:

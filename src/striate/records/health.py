@@ -6,9 +6,7 @@ converted to plain numbers at the door; ``path`` and ``op`` are those of the net
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field as default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +33,15 @@ class Branch:
     ``index``: the addition's layer.  ``path``: the branch's last module.  ``share``: the mean
     over images of ‖branch‖ / ‖branch + skip‖.  ``flipped``: share of the images whose class
     changes when the branch is left out; ``shift``: how far their logits move then, as a share of
-    the logits' deviation over images.
+    the logits' deviation over images.  Both are None where that was not tried, the branch being
+    too strong to be idle.
     """
 
     index: int
     path: str
     share: float
-    flipped: float
-    shift: float
+    flipped: float | None = None
+    shift: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +80,3 @@ class Health:
     accuracy: float | None = None
     batch_accuracy: float | None = None
     broken: tuple[str, ...] = ()
-    notes: Mapping[str, str] = default(default_factory=dict[str, str])

@@ -1,0 +1,114 @@
+"""AF701 dead-channels
+
+## What it finds
+
+A ReLU behind which a quarter or more of the channels are zero at every position of every image
+that was looked at.
+
+## Why it is bad
+
+A channel that is never above zero says nothing to any layer behind it, and no gradient flows
+through its ReLU: the filter that makes it can never change again. Its parameters and
+multiply-accumulates, and those of the weights that read it, are paid for in every step and every
+prediction. Rates that were too high at the start are the usual cause.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+
+net = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(),
+    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
+)
+with torch.no_grad():
+    net[0].bias[:8] = -100.0
+image = (3, 8, 8)
+```
+
+Fires at `1`.
+
+## Good
+
+```python
+import torch
+from torch import nn
+
+net = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(),
+    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
+)
+with torch.no_grad():
+    net[0].bias[:1] = -100.0
+image = (3, 8, 8)
+```
+
+## How it is measured
+
+The greatest value of each channel behind each call of a ReLU or ReLU6, over a sample of the run's
+validation images. Found where a quarter of the channels, and at least four, never get above zero.
+The price is the dead channels' share of the convolution or dense layer that makes them.
+
+## Limits
+
+A sample may lack what a channel is for: a rare class, a rare texture. GELU and SiLU pass a little
+below zero too, and have no dead channels in this sense.
+
+## References
+
+Lu et al., "Dying ReLU and initialization" (arXiv 1903.06733). Molchanov et al., "Pruning
+convolutional neural networks" (arXiv 1611.06440), section 2.2, on activations as a criterion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from striate.checking.ends import behind
+from striate.checking.graph import NORMS, Graph
+from striate.checking.rule import Given, Spot
+from striate.checking.words import many, place
+from striate.records import Price, Severity, Trace
+
+CODE = "AF701"
+NAME = "dead-channels"
+SEVERITY: Severity = "warning"
+ASKS = ("health",)
+SILENT_IF = ("AF708",)  # nothing that was measured holds then
+
+SHARE, FEWEST = 0.25, 4
+
+
+def find(trace: Trace, given: Given) -> Iterator[Spot]:
+    """ReLUs behind which many channels are always zero."""
+    graph = Graph(trace)
+    if given.health is None:
+        return
+    for units in given.health.units:
+        if units.dead < max(FEWEST, SHARE * units.channels) or units.index not in graph:
+            continue
+        layer = graph[units.index]
+        maker = behind(graph, layer, NORMS)
+        share = units.dead / units.channels
+        made = place(maker.path) if maker is not None else "the layer before"
+        price = Price()
+        if maker is not None:
+            price = Price(params=round(share * maker.params), macs=round(share * (maker.macs or 0)))
+        yield Spot(
+            at=layer,
+            message=(
+                f"{units.dead} of {many(units.channels, 'channel')} are zero at every position of "
+                f"{many(given.health.images, 'image')}: what {made} does for them is lost."
+            ),
+            measured={
+                "dead": units.dead,
+                "channels": units.channels,
+                "images": given.health.images,
+            },
+            price=price,
+            fix=(
+                "train again with a lower rate or a longer warmup, put a norm before the "
+                "activation, or take these channels out."
+            ),
+        )
