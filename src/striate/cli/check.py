@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.constrain import Constrain
-from rich.markdown import Markdown
 from rich.markup import escape
 
 from striate.checking import explain, rules
@@ -31,8 +29,8 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="TARGET…",
-            help="Zoo names, TOML files, file.py:Net, package.module:Net, …; by default the "
-            "targets in pyproject.toml.",
+            help="Zoo names, TOML files, file.py:Net, package.module:Net, run folders, …; by "
+            "default the targets in pyproject.toml.",
             autocompletion=complete_target,
         ),
     ] = None,
@@ -52,6 +50,14 @@ def command(
         typer.Option(
             "--ignore", metavar="CODE", help="Not these rules.", autocompletion=complete_code
         ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option("--memory", metavar="SIZE", help="What training may take, such as 16GiB."),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", metavar="N", min=1, help="Images in a training step."),
     ] = None,
     code: Annotated[
         str | None,
@@ -109,6 +115,10 @@ def command(
 
       striate check my_net.py:Net --fix
 
+      striate check resnet50 --memory 16GiB --batch 128
+
+      striate check runs/digits
+
       striate check design.toml --unsafe-fixes --diff
 
       striate check --format github
@@ -128,7 +138,13 @@ def command(
     if file is not None and mends == "none":
         raise InputError(f"--out {file}: is where a mend goes; add --fix or --unsafe-fixes")
     config = find_config(Path.cwd())
-    given = {"image": image, "select": tuple(select or ()), "ignore": tuple(ignore or ())}
+    given = {
+        "image": image,
+        "memory": memory,
+        "batch": batch,
+        "select": tuple(select or ()),
+        "ignore": tuple(ignore or ()),
+    }
     request = Request(
         config=config,
         targets=tuple(targets or ()),
@@ -210,6 +226,9 @@ def _target(checked: Checked) -> dict[str, Any]:
 
 
 def _explain(out: Talk, code: str) -> None:
+    from rich.constrain import Constrain
+    from rich.markdown import Markdown
+
     text = explain(code)
     out.document({"striate": 1, "code": code, "text": text, "rules": [r.code for r in rules()]})
     out.say(Constrain(Markdown(text), min(out.people.width, READABLE)))

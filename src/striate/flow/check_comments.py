@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,11 +38,11 @@ class _Comment:
     codes: frozenset[str]
 
 
-def silence(checked: Sequence[Checked], active: Mapping[str, set[str]]) -> Silenced:
+def silence(checked: Sequence[Checked], active: Callable[[str], set[str]]) -> Silenced:
     """Apply the comments in the files of these targets.
 
-    ``active``: for each target the codes that were asked for; a comment on another code is not
-    called idle.
+    ``active``: the codes that were asked for of a target; a comment on another code is not called
+    idle.
     """
     notes: list[str] = []
     comments: dict[str, _Comment] = {}
@@ -105,13 +105,14 @@ def _idle(
     comments: Mapping[str, _Comment],
     used: set[tuple[str, str]],
     checked: Sequence[Checked],
-    active: Mapping[str, set[str]],
+    active: Callable[[str], set[str]],
 ) -> Iterator[str]:
     """A line for each entry that silences nothing, where the code around it was looked at."""
     touched: dict[str, set[str]] = {}
-    for one in checked:
+    for one in checked if comments else ():
+        codes = active(one.target)
         for place in one.lines:
-            touched.setdefault(place, set()).update(active.get(one.target, set()))
+            touched.setdefault(place, set()).update(codes)
     for comment in comments.values():
         asked = _looked_at(comment.place, touched)
         for entry in comment.entries:

@@ -108,11 +108,12 @@ def _filtered(targets: Sequence[str], asked: Mapping[str, Asked], request: Reque
     """What the targets' rules find, without what comments, settings and the baseline leave out."""
     config = request.config
     raw = tuple(check_targets(targets, asked, cache=request.cache))
-    active = {
-        target: codes_of(question.select or ("all",), "select")
-        - codes_of(question.ignore, "ignore")
-        for target, question in asked.items()
-    }
+
+    def active(target: str) -> set[str]:
+        question = asked[target]
+        selected = codes_of(question.select or ("all",), "select")
+        return selected - codes_of(question.ignore, "ignore")
+
     silenced = silence(raw, active)
     checked = tuple(_without_paths(one, config) for one in silenced.checked)
     left_out = silenced.count + _count(silenced.checked) - _count(checked)
