@@ -55,16 +55,19 @@ def _gates(reaches: Sequence[Reach]) -> dict[int, dict[int, int]]:
             continue
         for i, reach in enumerate(reaches):
             squeezed = all(term.hulls[axis].squeezed for term in reach.terms)
-            if squeezed and not moves[i] and _is_one(reach, axis):
-                found.setdefault(i, {})[axis] = moves.index(True)
+            by = moves.index(True)
+            if squeezed and not moves[i] and _is_one(reach, reaches[by], axis):
+                found.setdefault(i, {})[axis] = by
     return found
 
 
-def _is_one(reach: Reach, axis: int) -> bool:
-    """Whether no dimension that runs along this axis has more than one index."""
-    bit = 1 << axis
+def _is_one(reach: Reach, other: Reach, axis: int) -> bool:
+    """Whether it has one value for all positions along this axis of the map it is spread over."""
+    pairs = zip(reversed(reach.terms[0].dims), reversed(other.terms[0].dims), strict=False)
     return all(
-        factor.size == 1 for dim in reach.terms[0].dims for factor in dim if factor.axes & bit
+        all(factor.size == 1 or factor.copied for factor in own)
+        for own, dim in pairs
+        if any(factor.lines[axis] != 0 and factor.axes for factor in dim)
     )
 
 

@@ -119,7 +119,7 @@ def expand(reach: Reach, shape: Sequence[int]) -> Reach:
         dims = [plain(n) for n in shape[:extra]]
         for dim, n in zip(term.dims, shape[extra:], strict=True):
             same = size(dim) == n
-            dims.append(dim if same else (Factor(n, (0, 0), dim[0].axes),))
+            dims.append(dim if same else (Factor(n, (0, 0), dim[0].axes, copied=True),))
         return Term(tuple(dims), term.hulls)
 
     return reach.each(change)

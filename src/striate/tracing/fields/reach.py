@@ -43,7 +43,8 @@ class Factor(NamedTuple):
     ``axes``: bit 1 for a factor that runs along the image's height, bit 2 for its width.
     ``mixed``: intervals differ along it in a way the lines do not say (channels of a
     concatenation), so that a part of it is known by a bound only.
-    ``blended``: positions and channels together, as one table.
+    ``blended``: positions and channels together, as one table.  ``copied``: every index holds the
+    same value, which was broadcast.
     """
 
     size: int
@@ -51,6 +52,7 @@ class Factor(NamedTuple):
     axes: int = 0
     mixed: bool = False
     blended: bool = False
+    copied: bool = False
 
     @property
     def moves(self) -> bool:

@@ -51,9 +51,21 @@ def _products(args: Sequence[Any], _: Mapping[str, Any]) -> None:
     _same_type(args[:3])
 
 
+def _attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    if not isinstance(mask, torch.Tensor):
+        return
+    query, key = args[:2]
+    scores = (*query.shape[:-1], key.shape[-2])
+    pairs = zip(reversed(mask.shape), reversed(scores), strict=False)
+    if mask.dim() > len(scores) or any(n not in (1, m) for n, m in pairs):
+        raise RuntimeError(f"its scores are {scores}, and its mask {tuple(mask.shape)}")
+
+
 GUARDS: dict[str, Guard] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _conv_transpose),
     **dict.fromkeys(("linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "mv", "dot"), _products),
+    "scaled_dot_product_attention": _attention,
 }
 """By the operator's bare name."""
