@@ -189,7 +189,11 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
     failure = traced.failure
     if failure is not None and mutant.kind in RELATIONAL:
         read = {index for touch in touched for index in traced.layers[touch].inputs}
-        if read & set(failure.inputs):
+        given = {
+            traced.layers[index].inputs[0] if traced.layers[index].op == "dropout" else index
+            for index in failure.inputs
+        }
+        if read & given:
             places.add(failure.path)
     if failure is not None and (
         closure(upstream, failure.inputs) & touched
