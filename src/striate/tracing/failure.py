@@ -47,6 +47,7 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
     if recorder.failed is None or recorder.failed[0] is not error:
         last = recorder.ledger.layers[-1]
         reads = "meta" in str(error) and ("numpy" in str(error) or "no data" in str(error))
+        reads = reads or "unallocated storage" in str(error)
         return Failure(
             path=path,
             op="",

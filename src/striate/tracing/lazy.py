@@ -12,15 +12,16 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
 from striate.errors import TraceError
+from striate.tracing.inputs import Inputs
 from striate.tracing.places import modules_of
 
 _META = torch.device("meta")
 
 
 def settled(
-    module: nn.Module, makers: dict[int, str], pixels: torch.Tensor
+    module: nn.Module, makers: dict[int, str], inputs: Inputs
 ) -> tuple[nn.Module, dict[int, str]]:
-    """A copy without numbers whose lazy parts have met ``pixels``; the module itself without such.
+    """A copy without numbers whose lazy parts have met ``inputs``; the module itself without such.
 
     The module stays lazy.  What the copy's forward raises is not raised here: its parts before
     the failure have their shapes, and the trace that follows fails at the same place.  Lines of
@@ -41,7 +42,8 @@ def settled(
     twin.eval()
     # What the user's forward raises here, it raises again in the trace, which tells of it.
     with torch.no_grad(), torch.random.fork_rng(devices=[]), suppress(Exception):
-        twin(pixels)
+        fresh = inputs.fresh()
+        twin(*fresh.args, **fresh.kwargs)
     lines = {
         id(part): makers[id(old)]
         for (_, old), (_, part) in zip(modules_of(module), modules_of(twin), strict=True)

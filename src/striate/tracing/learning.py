@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 
-from striate.tracing.values import Value, Values
+from striate.tracing.values import Value
 
 
 class Learning:
@@ -35,16 +35,19 @@ class Learning:
                 if source.layer >= 0:
                     layers.add(source.layer)
 
-    def reached(self, ends: Iterable[Value]) -> set[int] | None:
-        """Ids of the parameters that gradients from ``ends`` reach; None if none starts there."""
+    def reached(self, ends: Iterable[Value], *, floats: bool) -> set[int] | None:
+        """Ids of the parameters that gradients from ``ends`` reach.
+
+        None where none of them is ``floats``: a class instead of its scores has no gradient.
+        """
+        if not floats:
+            return None
         found: set[int] = set()
         waiting: list[int] = []
         for end in ends:
             if end.grad:
                 found.update(end.owners)
                 waiting.append(end.layer)
-        if not waiting:
-            return None
         seen = self.taught
         while waiting:
             layer = waiting.pop()
@@ -79,10 +82,10 @@ def hearing_no_grad(learning: Learning) -> Generator[None]:
         torch.no_grad.__enter__, torch.no_grad.__exit__ = enter, leave
 
 
-def ends_in(result: object, values: Values) -> list[Value]:
-    """What is known of each tensor in what a forward returned, containers opened in order."""
+def tensors_returned(result: object) -> list[torch.Tensor]:
+    """Each tensor in what a forward returned, containers opened in order."""
     if isinstance(result, torch.Tensor):
-        return [values.of(result)]
+        return [result]
     items: Iterable[object] = ()
     if isinstance(result, Mapping):
         items = cast("Mapping[Any, object]", result).values()
@@ -90,4 +93,4 @@ def ends_in(result: object, values: Values) -> list[Value]:
         items = cast("list[object]", result)
     elif is_dataclass(result):
         items = vars(result).values()
-    return [value for item in items for value in ends_in(item, values)]
+    return [tensor for item in items for tensor in tensors_returned(item)]

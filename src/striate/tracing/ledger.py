@@ -82,8 +82,10 @@ class Ledger:
                 read_bytes=price.moved[0],
                 written_bytes=price.moved[1],
                 saved_bytes=price.saved,
-                source=(calling_line(self._stop, self._here) or defined) if index else None,
-                defined=defined if index else None,
+                source=(calling_line(self._stop, self._here) or defined)
+                if name != "input"
+                else None,
+                defined=defined if name != "input" else None,
                 field=self._field(effect.first_reach, index),
                 shares=tuple(sorted([self.names[owner] for owner in shared])) if shared else (),
                 module=type(module).__name__,

@@ -132,10 +132,16 @@ class Recorder(TorchDispatchMode):
         size = image.untyped_storage().nbytes()
         self.ledger.write("input", (), image, Effect(reach), set(), Price(out=size))
 
+    def watch_input(self, given: Tensor) -> None:
+        """What a forward was given besides the image: a layer of its own, which sees no pixel."""
+        self.values.note(given, Value(len(self.ledger.layers), None, (), grad=False))
+        size = given.untyped_storage().nbytes()
+        self.ledger.write("input", (), given, Effect(), set(), Price(out=size))
+
     @property
     def never_began(self) -> bool:
         """Whether the very first thing done to the image failed, for the image's own sake."""
-        if len(self.ledger.layers) > 1 or self.failed is None:
+        if self.ledger.layers[-1].op != "input" or self.failed is None:
             return False
         return bool(self.failed[1].inputs)
 

@@ -19,15 +19,16 @@ from striate.records.optimiser import known_optimiser, state_bytes
 from striate.tracing.beginnings import Beginnings, constants
 from striate.tracing.failure import explain
 from striate.tracing.fields.reach import Reach
+from striate.tracing.inputs import Inputs, Size, given, one_image
 from striate.tracing.lazy import settled
-from striate.tracing.learning import ends_in, hearing_no_grad
+from striate.tracing.learning import hearing_no_grad, tensors_returned
 from striate.tracing.ledger import Ledger
 from striate.tracing.places import Stack, aliases_of, modules_of
 from striate.tracing.prepare import StoodIn, made, on_meta
 from striate.tracing.recorder import Recorder
 from striate.tracing.values import Value
 
-Size = tuple[int, int, int]
+DEFAULT_IMAGE = (3, 224, 224)
 
 _TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
 """Words of the errors of a forward that needs gradients of its own."""
@@ -35,12 +36,13 @@ _TAKES_GRADIENTS = ("does not require grad", "nference tensor", "a grad_fn")
 
 def trace(
     module: nn.Module | Callable[[], nn.Module],
-    image: Sequence[int] = (3, 224, 224),
+    image: Sequence[int] = DEFAULT_IMAGE,
     *,
     name: str | None = None,
     train: bool = False,
     batch: int = 1,
     optimiser: str | None = None,
+    inputs: object = None,
 ) -> Trace:
     """What ``module`` does to an image of shape ``image`` = (C, H, W), layer by layer.
 
@@ -54,11 +56,22 @@ def trace(
     ``batch``: images at once; costs and bytes are of the batch.  ``backward_macs`` and
     ``saved_bytes`` are those of training in either mode.
 
+    ``inputs``: what to call the forward with instead of one image: a tensor, a tuple of positional
+    arguments or a dict of keyword arguments.  Only shapes and types of their tensors are used; the
+    first of shape (N, C, H, W) is the image that receptive fields are of.
+
     A forward that raises gives a partial Trace (``complete`` is False) that ends before the
     failing operation and says which, where and why.  Raises TraceError for inputs the module
     cannot take at all.
     """
-    size = _checked(image, batch)
+    asked = None
+    if inputs is None:
+        size = _checked(image, batch)
+    else:
+        if image is not DEFAULT_IMAGE or batch != 1:
+            raise TraceError("inputs: say themselves what image and batch would; leave those out")
+        asked = given(inputs)
+        size = asked.size
     if optimiser is not None and not train:
         raise TraceError(f"optimiser {optimiser!r}: is for training; give train=True with it")
     if optimiser is not None:
@@ -66,8 +79,9 @@ def trace(
     begun = Beginnings()
     built, makers = made(module, begun)
     label = name or type(built).__name__
-    built, makers = settled(built, makers, _pixels(built, size, batch))
-    heard = listen(built, size, makers, train=train, batch=batch)
+    called = asked or one_image(built, size, batch)
+    built, makers = settled(built, makers, called)
+    heard = listen(built, size, makers, train=train, batch=batch, inputs=asked)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
     told = _told(heard, built, makers, label, size, optimiser)
@@ -77,7 +91,7 @@ def trace(
         constants=constants(((part.name, part.original) for part in heard.parameters), begun),
         unlearned=heard.unlearned,
         returned=heard.returned,
-        idle=_idle(told, built, size, makers, train=train),
+        idle=_idle(told, built, size, makers, asked, train=train),
         aliases=aliases_of(built),
     )
 
@@ -124,14 +138,16 @@ def listen(
     *,
     train: bool = False,
     batch: int = 1,
+    inputs: Inputs | None = None,
     inference: bool = True,
 ) -> Hearing:
     """Run the forward on shapes alone, with every switch of torch put back afterwards.
 
     In inference mode composite operations are heard whole; a forward that takes gradients itself
-    is heard again without it.
+    is heard again without it.  ``inputs``: to be called with instead of ``batch`` images.
     """
-    _takes_one_input(module)
+    called = inputs or one_image(module, image, batch)
+    _takes(module, called)
     stack = Stack(module)
     recorder = Recorder(Ledger(stack, makers, inspect.currentframe()), training=train)
     outputs: tuple[Reach | None, ...] = ()
@@ -145,14 +161,19 @@ def listen(
             recorder.watch_parameter(part)
         stack.attach()
         with torch.inference_mode(inference), torch.set_grad_enabled(not inference):
-            pixels = _pixels(module, image, batch)
-            recorder.watch_image(pixels)
+            fresh = called.fresh()
+            recorder.watch_image(fresh.image)
+            for other in fresh.others:
+                recorder.watch_input(other)
             try:
                 with recorder, hearing_no_grad(recorder.learning):
-                    result = module(pixels)
+                    result = module(*fresh.args, **fresh.kwargs)
                 outputs = tuple(recorder.values.reaches_in(result))
-                ends = ends_in(result, recorder.values)
-                reached = recorder.learning.reached(ends)
+                tensors = tensors_returned(result)
+                ends = [recorder.values.of(tensor) for tensor in tensors]
+                floats = any(tensor.is_floating_point() for tensor in tensors)
+                reached = recorder.learning.reached(ends, floats=floats)
+                del tensors
                 returned = tuple(dict.fromkeys(end.layer for end in ends if end.layer >= 0))
                 step = _step(recorder, ends, stood_in)
                 del result
@@ -161,9 +182,11 @@ def listen(
                     raise
                 again = inference and any(word in str(error) for word in _TAKES_GRADIENTS)
                 failure = explain(error, recorder, stack)
-            del pixels
+            fresh.let_go()
     if again:
-        return listen(module, image, makers, train=train, batch=batch, inference=False)
+        return listen(
+            module, image, makers, train=train, batch=batch, inputs=inputs, inference=False
+        )
     return Hearing(
         recorder=recorder,
         outputs=outputs,
@@ -241,7 +264,13 @@ def _told(
 
 
 def _idle(
-    told: Trace, module: nn.Module, image: Size, makers: dict[int, str], *, train: bool
+    told: Trace,
+    module: nn.Module,
+    image: Size,
+    makers: dict[int, str],
+    asked: Inputs | None,
+    *,
+    train: bool,
 ) -> tuple[str, ...]:
     """Which unused parameters a forward in training mode does not touch either.
 
@@ -249,7 +278,7 @@ def _idle(
     """
     if train or not told.unused:
         return told.unused
-    again = listen(module, image, makers, train=True, batch=2)
+    again = listen(module, image, makers, train=True, batch=2, inputs=asked)
     used = again.recorder.ledger.used
     return tuple(
         part.name
@@ -271,14 +300,19 @@ def _checked(image: Sequence[int], batch: int) -> Size:
     return image[0], image[1], image[2]
 
 
-def _takes_one_input(module: nn.Module) -> None:
+def _takes(module: nn.Module, called: Inputs) -> None:
+    """TraceError where the forward's signature does not take these arguments."""
     try:
         signature = inspect.signature(module.forward)
     except (TypeError, ValueError):  # built in C++, which says nothing of its arguments
         return
     try:
-        signature.bind(None)
-    except TypeError:
+        signature.bind(*called.args, **called.kwargs)
+    except TypeError as error:
+        if len(called.args) != 1 or called.kwargs:
+            raise TraceError(
+                f"{type(module).__name__}.forward does not take inputs: {error}"
+            ) from None
         needed = [
             p.name
             for p in signature.parameters.values()
@@ -287,7 +321,7 @@ def _takes_one_input(module: nn.Module) -> None:
         raise TraceError(
             f"{type(module).__name__}.forward takes {len(needed)} inputs "
             f"({', '.join(needed) or 'none'}); striate gives it one image, so wrap it in a "
-            "module that takes one"
+            "module that takes one, or give all of them to striate.trace by inputs="
         ) from None
 
 
@@ -305,13 +339,6 @@ def _refuse_input(failure: Failure, label: str, image: Size) -> None:
                 f"give {fits}"
             )
     raise TraceError(f"{where} cannot take the image {shown}: {failure.message}{mend}")
-
-
-def _pixels(module: nn.Module, image: Size, batch: int) -> torch.Tensor:
-    """Images without numbers, of the type of the weights, which they must share."""
-    first = next((p for p in module.parameters() if p.is_floating_point()), None)
-    dtype = torch.float32 if first is None else first.dtype
-    return torch.empty(batch, *image, device="meta", dtype=dtype)
 
 
 def _bytes(tensor: torch.Tensor) -> int:
