@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.arch import Arch
-from striate.checking import check, codes_of
+from striate.checking import Given, check, codes_of
 from striate.errors import Interrupted, StriateError
 from striate.flow.check_cache import noting_opened, recall, remember
 from striate.flow.check_places import placed, toml_lines
 from striate.flow.check_sources import is_library
 from striate.flow.check_types import Asked, Checked
-from striate.flow.sizes import full_image
+from striate.flow.sizes import full_image, parse_bytes
 from striate.flow.targets import Target, from_arch, resolve
 from striate.flow.trace import DEFAULT_IMAGE, trace_target
 from striate.records import Finding, Trace
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+RUN_FILE = "run.json"
+"""What ``striate.runs`` keeps in every run's folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,7 @@ def check_module(
         found = inspect_target(from_arch(model, model.name), replace(asked, image=size))
         return _checked(model.name, found)
     traced = trace(model, image)
-    findings = check(traced, select=asked.select, ignore=asked.ignore)
+    findings = check(traced, select=asked.select, ignore=asked.ignore, given=given_of(asked))
     name = getattr(model, "__qualname__", type(model).__qualname__)
     return _told(name, traced, findings, _own_lines(traced))
 
@@ -101,6 +105,11 @@ def _told(target: str, trace: Trace, findings: Sequence[Finding], lines: set[str
     )
 
 
+def is_run_folder(target: str) -> bool:
+    """Whether a TARGET is the folder of a run, told without loading torch."""
+    return (Path(target) / RUN_FILE).is_file()
+
+
 def _own_lines(trace: Trace) -> set[str]:
     """Where the user's own files make or call a module."""
     places = {*trace.defined.values(), *(layer.source for layer in trace)}
@@ -112,12 +121,29 @@ def refuse(asked: Asked) -> None:
     codes_of(asked.select, "select")
     codes_of(asked.ignore, "ignore")
     full_image(asked.image, DEFAULT_IMAGE)
+    given_of(asked)
+
+
+def given_of(asked: Asked) -> Given:
+    """What the rules are given besides a trace; InputError for a memory that is no size."""
+    memory = None if asked.memory is None else parse_bytes(asked.memory)
+    return Given(memory=memory, batch=asked.batch)
 
 
 def inspect_target(target: str | Target, asked: Asked) -> Inspected:
-    """Trace and check one TARGET; StriateError where it cannot be traced at all."""
-    if isinstance(target, str):
-        target = resolve(target)
-    traced = trace_target(target, asked.image)
-    found = check(traced, select=asked.select, ignore=asked.ignore)
+    """Trace and check one TARGET, or a run's folder with what it does to its own images.
+
+    StriateError where it cannot be traced at all.
+    """
+    given = given_of(asked)
+    if isinstance(target, str) and is_run_folder(target):
+        from striate.flow.run_health import examine
+
+        examined = examine(Path(target), asked.image, given)
+        target, traced, given = examined.target, examined.trace, examined.given
+    else:
+        if isinstance(target, str):
+            target = resolve(target)
+        traced = trace_target(target, asked.image)
+    found = check(traced, select=asked.select, ignore=asked.ignore, given=given)
     return Inspected(target=target, trace=traced, findings=placed(found, target))

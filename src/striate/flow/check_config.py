@@ -13,11 +13,11 @@ from typing import Any, cast
 from striate.checking import codes_of
 from striate.errors import InputError, choices
 from striate.flow.check_types import Asked
-from striate.flow.sizes import parse_image
+from striate.flow.sizes import parse_bytes, parse_image
 from striate.records import Severity
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-_ASKED = ("image", "select", "ignore")
+_ASKED = ("image", "memory", "batch", "select", "ignore")
 _KEYS = (*_ASKED, "targets", "fail-on", "baseline", "per-target", "per-path")
 
 
@@ -116,6 +116,20 @@ def _asked(keys: Mapping[str, Any], where: str) -> dict[str, Any]:
         except InputError as error:
             raise InputError(f"{where}.image: {str(error).removeprefix('--image ')}") from error
         found["image"] = image
+    if "memory" in keys:
+        memory = keys["memory"]
+        if not isinstance(memory, str):
+            raise InputError(f'{where}.memory: {memory!r} is not a size; write "16GiB"')
+        try:
+            parse_bytes(memory)
+        except InputError as error:
+            raise InputError(f"{where}.memory: {str(error).removeprefix('--memory ')}") from error
+        found["memory"] = memory
+    if "batch" in keys:
+        batch = keys["batch"]
+        if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+            raise InputError(f"{where}.batch: {batch!r} is not a number of images; write 64")
+        found["batch"] = batch
     for key in ("select", "ignore"):
         if key in keys:
             found[key] = _codes(keys[key], f"{where}.{key}")

@@ -11,10 +11,13 @@ from striate.records import Finding
 class Asked:
     """How one target is to be checked.  Whatever stands here is part of what a cached result is of.
 
-    ``image``: as it was written, or None for the size the network is made for.
+    ``image``: as it was written, or None for the size the network is made for.  ``memory``: as it
+    was written, what training may take; ``batch``: images in a training step.
     """
 
     image: str | None = None
+    memory: str | None = None
+    batch: int | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 

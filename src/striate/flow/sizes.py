@@ -1,4 +1,6 @@
-"""An image size as people write it: ``3x224x224``, or ``224x224`` with the channels left open."""
+"""Sizes as people write them: an image's (``3x224x224``, or ``224x224`` with the channels left
+open) and a memory's (``16GiB``).
+"""
 
 from __future__ import annotations
 
@@ -36,3 +38,22 @@ def full_image(text: str | None, default: tuple[int, int, int]) -> tuple[int, in
         return default
     channels, height, width = parse_image(text)
     return (channels or default[0], height, width)
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4,
+          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
+
+
+def parse_bytes(text: str) -> int:
+    """Read a memory size into bytes; InputError for anything else and for nothing at all.
+
+    >>> parse_bytes("16GiB"), parse_bytes("512 MB"), parse_bytes("1.5g")
+    (17179869184, 512000000, 1500000000)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.strip().lower())
+    if match is None:
+        raise InputError(f"--memory {text}: not a size; write 16GiB, 24GB or 512MiB")
+    size = round(float(match[1]) * _UNITS[match[2] or ""])
+    if size < 1:
+        raise InputError(f"--memory {text}: is no memory at all; write 16GiB, 24GB or 512MiB")
+    return size
