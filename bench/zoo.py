@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import re
 import sys
 import warnings
 from collections import Counter
@@ -130,7 +131,7 @@ def remarks(row: dict[str, Any]) -> list[str]:
 
 
 def groups(rows: list[dict[str, Any]]) -> list[dict[str, Cell]]:
-    """The zoo's rows by family of models (what stands before the first digit or underscore)."""
+    """The zoo's rows by family of models (the letters their names begin with)."""
     by_family: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_family.setdefault(family(row["model"]), []).append(row)
@@ -139,7 +140,7 @@ def groups(rows: list[dict[str, Any]]) -> list[dict[str, Cell]]:
             "family": name,
             "models": len(some),
             "untraced": sum("failure" in row for row in some),
-            "params": sum(row.get("params") == row.get("numel") for row in some),
+            "params": sum("numel" in row and row["params"] == row["numel"] for row in some),
             "same": sum(row.get("macs") == row.get("counter", -1) for row in some),
             "explained": sum("reasons" in row and not unexplained(row) for row in some),
             "unexplained": sum(unexplained(row) for row in some),
@@ -157,10 +158,9 @@ def unexplained(row: dict[str, Any]) -> bool:
 
 
 def family(name: str) -> str:
-    """The first word of a model's name, without its numbers."""
-    word = name.removeprefix("tf_").split("_", maxsplit=1)[0]
-    letters = word.rstrip("0123456789bdstmlx.")
-    return letters if len(letters) > 2 else word
+    """The letters that a model's name begins with."""
+    found = re.match(r"[a-z]+", name.removeprefix("tf_"))
+    return found.group() if found is not None else name
 
 
 def notes(rows: list[dict[str, Any]]) -> list[str]:

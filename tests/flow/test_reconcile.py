@@ -239,6 +239,13 @@ def test_a_tool_that_fails_says_so_and_leaves_nothing_behind(
     assert capsys.readouterr().out == ""
 
 
+def test_an_image_has_the_type_of_the_weights() -> None:
+    module = Tokens().double()
+    found = beside(trace(module, IMAGE), "torch", module, torch.rand(1, *IMAGE))
+    whole(found)
+    assert found.failure is None
+
+
 def test_tools_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_installed", lambda name: name == "torch")
     ran: list[str] = []

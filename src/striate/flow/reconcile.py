@@ -91,6 +91,8 @@ def beside(ours: Trace, name: str, module: nn.Module, image: torch.Tensor) -> Re
     """
     tool = TOOLS[name]
     module.eval()
+    weight = next((one for one in module.parameters() if one.is_floating_point()), image)
+    image = image.to(weight.dtype)
     try:
         with _kept(), redirect_stdout(StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
