@@ -1,6 +1,6 @@
 """Receptive fields against the gradient: real networks, layer by layer, and random graphs.
 
-    OMP_NUM_THREADS=1 python bench/fields.py              # all networks, then 5,000 graphs
+    OMP_NUM_THREADS=1 python bench/fields.py [--procs N]  # all networks, then 5,000 graphs
     OMP_NUM_THREADS=1 python bench/fields.py NAME…        # some networks; nothing is recorded
 
 Of each network the last layer of every resolution is checked, and a random sample of the others
@@ -15,7 +15,7 @@ import random
 import sys
 import time
 import warnings
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -108,7 +108,8 @@ class Plan:
     """``paths``: the layers to check, on an image of ``long`` × ``narrow`` pixels.
 
     ``sized``: the network is made anew for that size.  ``large``: layers left out for their size.
-    ``tries``: elements of a layer along an axis, fewer where one costs more.
+    ``tries``: elements of a layer along an axis, fewer where one costs more.  ``net``: what was
+    made to plan it.
     """
 
     paths: list[str]
@@ -117,6 +118,7 @@ class Plan:
     sized: bool
     large: int
     tries: int
+    net: nn.Module
 
 
 def planned(name: str, make: Make) -> Plan:
@@ -142,7 +144,7 @@ def planned(name: str, make: Make) -> Plan:
             unit = narrow if narrow > 128 else 64
             long = -(-max(length, 2 * narrow) // unit) * unit
             tries = 2 if per_row * long < 4e8 else 1
-            plan = Plan(paths, long, narrow, sized, large, tries)
+            plan = Plan(paths, long, narrow, sized, large, tries, net)
             statuses = [one.field.status for one in heard]
             if statuses.count("exact") >= statuses.count("bound"):
                 return plan
@@ -157,10 +159,9 @@ def checked(name: str, make: Make, plan: Plan) -> list[Check]:
     """Every comparison of a network's layers with the gradient, along both axes."""
     torch.manual_seed(SEED)
     found: list[Check] = []
-    net = make(None).eval() if not plan.sized else None
     for axis in AXES:
         sides = (plan.long, plan.narrow) if axis == 0 else (plan.narrow, plan.long)
-        module = Tapped(net or make(sides).eval(), plan.paths)
+        module = Tapped(make(sides).eval() if plan.sized else plan.net, plan.paths)
         choose = random.Random(f"{SEED} {name} {axis}")
         found += checks(module, (3, *sides), axes=(axis,), tries=plan.tries, choose=choose)
         module.let_go()
@@ -294,17 +295,18 @@ def of_graphs(rows: Rows) -> Record:
 
 
 def main() -> None:
-    options = ArgumentParser(description=__doc__)
-    options.add_argument("names", nargs="*", help="networks; all of them, and graphs, without")
+    options = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    options.add_argument("names", nargs="*", help="these networks alone; nothing is recorded")
+    options.add_argument("--only", choices=("networks", "graphs"))
     options.add_argument("--procs", type=int, default=1, help="processes side by side")
     asked = options.parse_args()
     with get_context("spawn").Pool(asked.procs, maxtasksperchild=20) as pool:
-        rows = [row for row in pool.imap(measured, asked.names or networks()) if row is not None]
-        if asked.names:
-            return
-        blocks = list(pool.imap(graphs, range(GRAPHS // BLOCK)))
-    write(of_networks(rows), "fields")
-    write(of_graphs(blocks), "random_fields")
+        if asked.only != "graphs":
+            rows = [row for row in pool.imap(measured, asked.names or networks()) if row]
+            if not asked.names:
+                write(of_networks(rows), "fields")
+        if asked.only != "networks" and not asked.names:
+            write(of_graphs(list(pool.imap(graphs, range(GRAPHS // BLOCK)))), "random_fields")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ def make_positive(module: nn.Module) -> None:
 
     In place.  Weights are a function of a fixed seed and of the parameters' order.
     """
+    parameters = list(module.parameters())
+    if parameters and all(p.dtype is torch.float64 and not p.requires_grad for p in parameters):
+        return  # it was done before
     module.double()
     generator = torch.Generator().manual_seed(0)
     for name, parameter in module.named_parameters():
