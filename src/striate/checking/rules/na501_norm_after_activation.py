@@ -27,7 +27,7 @@ net = nn.Sequential(
     block(16, nn.BatchNorm2d(16), nn.ReLU()),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 Fires at `2.2`.
@@ -47,7 +47,7 @@ net = nn.Sequential(
     block(16, nn.BatchNorm2d(16), nn.ReLU()),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 ## How it is measured

@@ -24,7 +24,7 @@ net = nn.Sequential(
     nn.Sequential(*[block()] * 3),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 Fires at `2.0`.
@@ -42,7 +42,7 @@ net = nn.Sequential(
     nn.Sequential(*[block() for _ in range(3)]),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 ## How it is measured

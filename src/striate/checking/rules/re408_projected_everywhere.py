@@ -34,7 +34,7 @@ net = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), Block(), Block(),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 Fires at `2.project`.
@@ -60,7 +60,7 @@ net = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), Block(), Block(),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
 )
-image = (3, 32, 32)
+image = (3, 16, 16)
 ```
 
 ## How it is measured

@@ -33,7 +33,7 @@ net = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), Block(16, 32, True), Block(32, 64, False),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
 )
-image = (3, 64, 64)
+image = (3, 32, 32)
 ```
 
 Fires at `3.project`.
@@ -61,7 +61,7 @@ net = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), Block(16, 32, True), Block(32, 64, True),
     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
 )
-image = (3, 64, 64)
+image = (3, 32, 32)
 ```
 
 ## How it is measured
