@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import stat
 import sys
 from collections.abc import Iterator
@@ -90,15 +91,17 @@ def fixed(
 ) -> list[FixedTarget]:
     asked = {target: Asked(image=IMAGE) for target in targets}
     known = frozenset(sys.modules)
-    only = {
-        target: frozenset(
-            (finding.code, finding.path)
+    findings = {
+        target: tuple(
+            finding
             for finding in inspect_target(target, asked[target]).findings
             if finding.edits and (finding.safe or unsafe)
         )
         for target in targets
     }
-    mending = Mending(asked=asked, only=only, unsafe=unsafe, write=write, known=known, **more)
+    mending = Mending(
+        asked=asked, findings=findings, unsafe=unsafe, write=write, known=known, **more
+    )
     return list(fix_targets(targets, mending))
 
 
@@ -202,6 +205,33 @@ class Attending(nn.Module):
     assert nets.read_text() == shared
 
 
+def test_code_that_can_be_imported_once(nets: Path) -> None:
+    """It registers something, say.  Nothing of it can be tried, and it is left as it is."""
+    once = "import builtins\nassert not hasattr(builtins, 'once')\nbuiltins.once = 1\n"
+    nets.write_text(NETS.replace("import sizes\n", f"import sizes\n{once}"))
+    try:
+        (done,) = fixed("nets.py:Net")
+    finally:
+        del vars(builtins)["once"]
+    assert codes(done.mended) == []
+    assert len(done.suggestions) == 4
+    reason = done.suggestions[0].reason
+    assert reason.startswith("it cannot be tried: nets.py:Net: raised AssertionError at ")
+    assert reason.endswith("nets.py:4: no message")
+
+
+def test_a_run_is_what_it_was_trained_as(nets: Path) -> None:
+    nets.with_name("run.json").write_text("{}")
+    finding = Finding(code="PA301", name="n", severity="info", path="x", message="m")
+    mending = Mending(
+        asked={".": Asked()}, findings={".": (finding,)}, unsafe=True, write=True,
+        known=frozenset(),
+    )  # fmt: skip
+    (done,) = fix_targets(["."], mending)
+    (suggestion,) = done.suggestions
+    assert suggestion.reason.startswith("a run keeps the network it was trained as")
+
+
 def test_a_file_that_changed_meanwhile(nets: Path) -> None:
     patch = Patch(file=nets, before=b"what it held when it was read", after=b"mended")
     with pytest.raises(OutputError, match=r"nets\.py: was changed meanwhile; run it again"):
@@ -246,12 +276,12 @@ def test_permissions_and_links_stay(nets: Path, tmp_path: Path) -> None:
 
 def test_modules_are_as_they_were(nets: Path) -> None:
     """Trying mends imports the user's code anew, and leaves no trace of it."""
-    inspect_target("nets:Net", Asked(image=IMAGE))
+    asked = {"nets:Net": Asked(image=IMAGE)}
+    found = inspect_target("nets:Net", asked["nets:Net"]).findings
     module, sizes = sys.modules["nets"], sys.modules["sizes"]
     known = frozenset(set(sys.modules) - {"nets", "sizes"})
-    asked = {"nets:Net": Asked(image=IMAGE)}
-    only = {"nets:Net": frozenset({("PA301", "0")})}
-    mending = Mending(asked=asked, only=only, unsafe=False, write=False, known=known)
+    findings = {"nets:Net": tuple(one for one in found if (one.code, one.path) == ("PA301", "0"))}
+    mending = Mending(asked=asked, findings=findings, unsafe=False, write=False, known=known)
     (done,) = fix_targets(["nets:Net"], mending)
     assert codes(done.mended) == ["PA301"]
     assert sys.modules["nets"] is module

@@ -83,7 +83,7 @@ def check_project(request: Request) -> Report:
     unsafe = request.mends == "all"
     mending = Mending(
         asked=asked,
-        only={one.target: _mendable(one, unsafe=unsafe) for one in found.checked},
+        findings={one.target: _mendable(one, unsafe=unsafe) for one in found.checked},
         unsafe=unsafe,
         write=request.write,
         known=known,
@@ -96,11 +96,9 @@ def check_project(request: Request) -> Report:
     return replace(found, fixed=fixed)
 
 
-def _mendable(checked: Checked, *, unsafe: bool) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (finding.code, finding.path)
-        for finding in checked.findings
-        if finding.edits and (finding.safe or unsafe)
+def _mendable(checked: Checked, *, unsafe: bool) -> tuple[Finding, ...]:
+    return tuple(
+        finding for finding in checked.findings if finding.edits and (finding.safe or unsafe)
     )
 
 

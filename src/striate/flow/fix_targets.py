@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from striate.errors import InputError, StriateError
-from striate.flow.check import inspect_target
+from striate.errors import ArchError, InputError, StriateError, TargetError, TraceError
+from striate.flow.check import is_run_folder
 from striate.flow.check_types import Asked
 from striate.flow.fix import Mended, Only, Suggestion, everything_of, mend, objection
 from striate.flow.fix_arch import ArchDesign, design_of
@@ -51,18 +51,22 @@ class FixedTarget:
 class Mending:
     """How mends are made.
 
-    ``asked``: how each TARGET is checked.  ``only``: the findings of each that may be mended.
+    ``asked``: how each TARGET is checked.  ``findings``: those of each that may be mended.
     ``unsafe``: also make mends that change what the network can compute.  ``write``: into the
     files.  ``out``: where the TOML of a zoo name goes.  ``known``: modules that were imported
     before the first TARGET was.
     """
 
     asked: Mapping[str, Asked]
-    only: Mapping[str, Only]
+    findings: Mapping[str, tuple[Finding, ...]]
     unsafe: bool
     write: bool
     known: frozenset[str]
     out: Path | None = None
+
+    def only(self, target: str) -> Only:
+        """Which they are, by rule and path."""
+        return frozenset((finding.code, finding.path) for finding in self.findings[target])
 
 
 def fix_targets(targets: Sequence[str], mending: Mending) -> Iterator[FixedTarget]:
@@ -74,15 +78,29 @@ def fix_targets(targets: Sequence[str], mending: Mending) -> Iterator[FixedTarge
     if out is not None and len(targets) > 1:
         raise InputError(f"--out {out}: holds one network; mend one TARGET at a time")
     for target in targets:
-        if not mending.only[target]:
+        if not mending.findings[target]:
             continue
-        if module_of(target) is not None:
-            if out is not None:
-                raise InputError(f"--out {out}: is for architectures; {target} is Python")
-            others = [other for other in targets if other != target and module_of(other)]
-            yield _source(target, others, mending)
-        else:
-            yield _network(target, mending)
+        if out is not None and module_of(target) is not None:
+            raise InputError(f"--out {out}: is for architectures; {target} is Python")
+        others = [other for other in targets if other != target and module_of(other)]
+        try:
+            if is_run_folder(target):
+                reason = "a run keeps the network it was trained as; mend its design and train that"
+                yield _left(target, mending, reason)
+            elif module_of(target) is not None:
+                yield _source(target, others, mending)
+            else:
+                yield _network(target, mending)
+        except (TargetError, ArchError, TraceError) as error:
+            yield _left(target, mending, f"it cannot be tried: {error}")
+
+
+def _left(target: str, mending: Mending, reason: str) -> FixedTarget:
+    """A target of which nothing can be mended."""
+    suggestions = tuple(
+        Suggestion(finding=finding, reason=reason) for finding in mending.findings[target]
+    )
+    return FixedTarget(target=target, suggestions=suggestions)
 
 
 def _network(text: str, mending: Mending) -> FixedTarget:
@@ -90,18 +108,9 @@ def _network(text: str, mending: Mending) -> FixedTarget:
     target = resolve(text)
     asked = mending.asked[text]
     if target.arch is None:
-        found = inspect_target(target, asked).findings
-        reason = f"{text} is not among your sources"
-        return FixedTarget(
-            target=text,
-            suggestions=tuple(
-                Suggestion(finding=finding, reason=reason)
-                for finding in found
-                if (finding.code, finding.path) in mending.only[text]
-            ),
-        )
+        return _left(text, mending, f"{text} is not among your sources")
     first = design_of(target)
-    done: Mended[ArchDesign] = mend(first, asked, unsafe=mending.unsafe, only=mending.only[text])
+    done: Mended[ArchDesign] = mend(first, asked, unsafe=mending.unsafe, only=mending.only(text))
     patches = done.design.patches(first, mending.out)
     note = None
     if done.findings and not patches:
@@ -114,7 +123,7 @@ def _source(text: str, others: Sequence[str], mending: Mending) -> FixedTarget:
         SourceDesign(target=text, known=mending.known),
         mending.asked[text],
         unsafe=mending.unsafe,
-        only=mending.only[text],
+        only=mending.only(text),
     )
     patches = done.design.patches()
     worse = _worse(done.design, patches, others, mending.asked)
