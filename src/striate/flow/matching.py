@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from striate.records import Layer, Trace
+from striate.records.portion import prefixes
 from striate.records.reconciliation import Account, Reason, Reconciliation
 
 _MOST_KINDS = 12
@@ -88,11 +89,11 @@ def _seen_above(missing: dict[str, int], layers: dict[str, list[Layer]]) -> None
     for path, gap in list(missing.items()):
         if gap <= 0:
             continue
-        for above, owed in list(missing.items()):
+        around = ["", *prefixes(path)][:-1]
+        for above in reversed(around):
+            owed = missing.get(above, 0)
             if (
                 owed
-                and above != path
-                and _inside(path, above)
                 and _that_make(owed, layers[above]) is None
                 and _that_make(owed + gap, layers[above]) is not None
             ):

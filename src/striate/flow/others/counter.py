@@ -80,7 +80,7 @@ class _Reading:
 
     def moved(self, path: str) -> None:
         """What was counted since the last border was counted in the module it led into."""
-        now = self._counter.get_flop_counts().get("Global", {})
+        now = self._counter.flop_counts["Global"]
         for op, flops in now.items():
             more = flops - self._last.get(op, 0)
             if more:
