@@ -61,9 +61,9 @@ In a network of at least 10 weight layers: the dearest has at least 30 % of all 
 and four times those of the next. Also each full convolution with as many channels out as in, of a
 kernel beyond 1×1, that takes 5 % or more, where at least as many others in the same place are
 depthwise (the same name in modules of the same class, the same kernel, read by the same sort of
-layer), or where pointwise layers widen to it and narrow behind it at least twofold, the place of
-the depthwise convolution in an inverted residual. The mend is groups there; the price is what they
-would save.
+layer), where pointwise layers widen to it and narrow behind it at least twofold, the place of the
+depthwise convolution in an inverted residual, or where its kernel is 7×7 or larger. The mend is
+groups there; the price is what they would save.
 
 ## Limits
 
@@ -103,6 +103,7 @@ SILENT_IF = ("SH100", "RE401")  # the rest of the network is not known then
 MANY_LAYERS = 10
 SHARE, TIMES = 0.3, 4
 DEPTHWISE, FELT = 2, 0.05
+LARGE = 7  # a kernel that is given to depthwise convolutions, since a full one costs too much
 WIDENS = 2  # times the ends of an inverted residual: a bottleneck's middle is narrower than they
 
 
@@ -122,7 +123,8 @@ def find(trace: Trace) -> Iterator[Spot]:
             at=layer,
             message=(
                 f"this convolution of {width} channels takes {percent(macs / total)} of the "
-                f"network's work; in this place others are depthwise, a {width}th of it."
+                f"network's work; with groups, as others have in such a place, it would take a "
+                f"{width}th of that."
             ),
             measured={"macs": macs, "share": round(macs / total, 4), "channels": width},
             price=Price(macs=macs - macs // width, params=layer.params - layer.params // width),
@@ -161,7 +163,11 @@ def _without_groups(graph: Graph, layers: list[Layer], total: int) -> list[Layer
         if depthwise >= max(DEPTHWISE, len(full)):
             found += full
         else:
-            found += [layer for layer in full if _is_wide_middle(graph, layer)]
+            found += [
+                layer
+                for layer in full
+                if _is_wide_middle(graph, layer) or min(kernel(layer)) >= LARGE
+            ]
     return found
 
 

@@ -41,8 +41,8 @@ image = (3, 32, 32)
 ## How it is measured
 
 The last operation before an output of shape (N, K), K at least 2, behind what only reshapes it,
-is an activation, and what it works on comes from a convolution or dense layer, with or without a
-norm. Sigmoid has a rule of its own ([NA505](na505.md)).
+and what makes probabilities of it, is an activation, and what it works on comes from a convolution
+or dense layer, with or without a norm. Sigmoid has a rule of its own ([NA505](na505.md)).
 
 ## Limits
 
@@ -64,7 +64,7 @@ from striate.checking.ends import behind, last_say, outputs, removal, scores
 from striate.checking.graph import ACTIVATIONS, NORMS, Graph
 from striate.checking.rule import Spot
 from striate.checking.words import place
-from striate.records import Severity, Trace
+from striate.records import Layer, Severity, Trace
 
 CODE = "NA506"
 NAME = "activation-on-logits"
@@ -80,7 +80,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     """Activations that have the last say."""
     graph = Graph(trace)
     for out in outputs(graph):
-        last = last_say(graph, out)
+        last = _scores_of(graph, out)
         if last.op not in SQUASHES or scores(last) < 2:
             continue
         layer = behind(graph, last, NORMS)
@@ -97,3 +97,12 @@ def find(trace: Trace) -> Iterator[Spot]:
             fix=f"take the {last.op} away: the last layer's scores are the logits.",
             edits=removal(last),
         )
+
+
+def _scores_of(graph: Graph, out: Layer) -> Layer:
+    """The operation that has the last say over the scores, before they are made probabilities."""
+    last = last_say(graph, out)
+    source = graph.source(last)
+    if last.op in ("softmax", "log_softmax") and source is not None:
+        return last_say(graph, source)
+    return last

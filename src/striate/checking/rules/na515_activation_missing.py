@@ -97,6 +97,7 @@ from striate.checking.graph import (
     is_depthwise,
     is_weighted,
     kernel,
+    pair,
 )
 from striate.checking.linear import LINEAR, is_factorised, linear_before
 from striate.checking.rule import Spot
@@ -113,7 +114,7 @@ ENOUGH = 4  # pairs of a kind that show what the design is
 MAJORITY = 6  # as many times as often, where several have none
 BRANCHES = 3  # others that have one
 
-Kind = tuple[str, str, bool, bool]
+Kind = tuple[str, tuple[int, int], str, bool, bool]
 
 
 def find(trace: Trace) -> Iterator[Spot]:
@@ -134,7 +135,7 @@ def _in_rows(graph: Graph) -> Iterator[Spot]:
             continue
         normed = any(one.op in NORMS for one in between)
         skipped = any(user.op in JOINS for one in (maker, *between) for user in graph.users(one))
-        kind = (_sort(maker), _sort(layer), normed, skipped)
+        kind = (_sort(maker), pair(maker, "stride", 1), _sort(layer), normed, skipped)
         if any(one.op in ACTIVATIONS for one in between):
             active[kind] += 1
         elif not _is_meant(graph, maker, layer, skipped=skipped):

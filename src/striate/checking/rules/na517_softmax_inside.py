@@ -40,9 +40,9 @@ image = (3, 32, 32)
 
 ## How it is measured
 
-The softmax works on what a convolution or dense layer gives, with or without a norm, along its
-channels or features, and all that reads it, behind norms, pools, sums, concatenations and reshapes, are
-convolutions and dense layers.
+The softmax works on what a convolution, a dense layer, a sum or a concatenation gives, with or
+without a norm, along its channels or features, and all that reads it, behind norms, pools, sums,
+concatenations and reshapes, are convolutions and dense layers.
 
 ## Limits
 
@@ -60,11 +60,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.ends import behind, removal
-from striate.checking.graph import DENSE, NORMS, POOLS, RESHAPES, SAME, Graph, is_weighted
+from striate.checking.ends import removal
+from striate.checking.graph import DENSE, JOINS, NORMS, POOLS, RESHAPES, SAME, Graph, is_weighted
 from striate.checking.rule import Spot
 from striate.checking.words import place
-from striate.records import Severity, Trace
+from striate.records import Layer, Severity, Trace
 
 CODE = "NA517"
 NAME = "softmax-inside"
@@ -83,7 +83,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     for layer in trace:
         if layer.op not in ("softmax", "log_softmax") or not graph.sees_image(layer):
             continue
-        maker = behind(graph, layer, NORMS)
+        maker = _maker(graph, layer)
         readers = list(graph.readers(layer, PASSED))
         if maker is None or not readers or not all(is_weighted(reader) for reader in readers):
             continue
@@ -101,3 +101,12 @@ def find(trace: Trace) -> Iterator[Spot]:
             fix="put an activation in its place: ReLU, GELU or SiLU.",
             edits=removal(layer),
         )
+
+
+def _maker(graph: Graph, softmax: Layer) -> Layer | None:
+    """The layer, or the joint of layers, whose output it works on, if it is one."""
+    source = graph.source(softmax)
+    if source is None:
+        return None
+    source = graph.back(source, NORMS | RESHAPES | SAME)
+    return source if is_weighted(source) or source.op in JOINS else None
