@@ -32,8 +32,9 @@ options and names in your shell.
 | 130 | interrupted; the state is saved |
 
 An image size is written `3x224x224` or `224x224` (channels from the data, or 3). A `TARGET` is a
-zoo name, a TOML file, `file.py:factory`, `package.module:factory`, `timm/NAME` or
-`torchvision/NAME`. `DATA` is `digits`, `shapes`, a folder with a folder per class, a parquet file
+zoo name, a TOML file, `file.py:factory`, `package.module:factory`, `timm/NAME`, `torchvision/NAME`,
+or a classifier of transformers: `hf/TYPE` as its library configures it, `hf/OWNER/NAME` by the
+hub's configuration. `DATA` is `digits`, `shapes`, a folder with a folder per class, a parquet file
 or a folder of them, or an `.npz` file.
 """
 

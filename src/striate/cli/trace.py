@@ -29,8 +29,8 @@ def command(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="A zoo name, a TOML file, file.py:Net, package.module:Net, timm/NAME or "
-            "torchvision/NAME.",
+            help="A zoo name, a TOML file, file.py:Net, package.module:Net, timm/NAME, "
+            "torchvision/NAME or hf/NAME.",
             autocompletion=complete_target,
         ),
     ],

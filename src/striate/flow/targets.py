@@ -1,8 +1,8 @@
 """TARGET: what a user calls a network.
 
 A zoo name (``resnet50``), a TOML file, ``file.py:factory``, ``package.module:factory``,
-``timm/NAME`` or ``torchvision/NAME``.  A factory is an ``nn.Module`` class or a function, called
-without arguments, or a module that exists already.
+``timm/NAME``, ``torchvision/NAME``, ``hf/TYPE`` or ``hf/OWNER/NAME``.  A factory is an
+``nn.Module`` class or a function, called without arguments, or a module that exists already.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def resolve(text: str) -> Target:
         return from_arch(zoo(text), text)
     if text.endswith(".toml"):
         return from_arch(load_arch(Path(text)), text)
-    for library, find in (("timm", _timm), ("torchvision", _torchvision)):
+    for library, find in (("timm", _timm), ("torchvision", _torchvision), ("hf", _hf)):
         if text.startswith(library + "/"):
             return find(text, text.split("/", 1)[1])
     if ":" in text:
@@ -63,8 +63,8 @@ def resolve(text: str) -> Target:
         raise TargetError(f"{text}: say which factory of the file, for example {text}:Net")
     raise TargetError(
         f"{text}: no such network; {choices(text, zoo_names())} "
-        "A TARGET is a zoo name, a TOML file, file.py:Net, package.module:Net, timm/NAME "
-        "or torchvision/NAME"
+        "A TARGET is a zoo name, a TOML file, file.py:Net, package.module:Net, timm/NAME, "
+        "torchvision/NAME or hf/NAME"
     )
 
 
@@ -225,6 +225,17 @@ def _torchvision(text: str, name: str) -> Target:
         return _called(lambda: models.get_model(name, weights=None), text)
 
     return Target(text=text, name=name, arch=None, image=(3, 224, 224), make=make)
+
+
+def _hf(text: str, name: str) -> Target:
+    from striate.flow.hugging_face import hugging_face
+
+    build, size = hugging_face(text, name, _library)
+
+    def make() -> nn.Module:
+        return _called(build, text)
+
+    return Target(text=text, name=name, arch=None, image=size, make=make)
 
 
 def _library(name: str, text: str) -> Any:
