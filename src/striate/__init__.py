@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.flow.fit import fit as fit
     from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
+    from striate.flow.scale import scale as scale
     from striate.tracing import trace as trace
 
 _HOMES = {
@@ -33,9 +34,10 @@ _HOMES = {
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
     "load": ("striate.flow.load", "load"),
+    "scale": ("striate.flow.scale", "scale"),
 }
 
-__all__ = ["Arch", "__version__", "build", "check", "fit", "fix", "load", "trace", "zoo"]
+__all__ = ["Arch", "__version__", "build", "check", "fit", "fix", "load", "scale", "trace", "zoo"]
 
 
 def __getattr__(name: str) -> object:

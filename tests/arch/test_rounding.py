@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.arch import compound, round_channels, round_depth, zoo
+from striate.arch import round_channels, round_depth, scaled, zoo
 from striate.errors import ArchError
 
 #          width  depth  image  dropout: the coefficients of the authors' code
@@ -26,7 +26,7 @@ PUBLISHED = (
 def test_the_published_family_is_b0_scaled(phi: int) -> None:
     width, depth, image, dropout = PUBLISHED[phi]
     name = f"efficientnet_b{phi}"
-    made = compound(
+    made = scaled(
         zoo("efficientnet_b0"),
         name=name,
         width=width,
@@ -52,4 +52,4 @@ def test_depths_are_rounded_up(depth: float) -> None:
 
 def test_a_network_that_cannot_be_made_so_wide_is_refused() -> None:
     with pytest.raises(ArchError, match="groups 32 does not divide"):
-        compound(zoo("resnext50_32x4d"), name="thin", width=0.3, divisor=1)
+        scaled(zoo("resnext50_32x4d"), name="thin", width=0.3, divisor=1)

@@ -5,8 +5,8 @@ functions from Arch to Arch.  May import: records, errors, pydantic; never torch
 """
 
 from striate.arch.agreement import channels
-from striate.arch.rounding import compound, round_channels, round_depth
-from striate.arch.sizes import field_sizes, least_image, map_sizes
+from striate.arch.rounding import round_channels, round_depth, scaled
+from striate.arch.sizes import field_sizes, least_image, map_sizes, windows
 from striate.arch.spec import Arch, Head, Pool, Stage, Stem
 from striate.arch.text import from_dict, from_toml, json_schema, load_arch, to_dict, to_toml
 from striate.arch.variants import adapt, plain_twin, small_form
@@ -22,7 +22,6 @@ __all__ = [
     "ZooCost",
     "adapt",
     "channels",
-    "compound",
     "field_sizes",
     "from_dict",
     "from_toml",
@@ -33,9 +32,11 @@ __all__ = [
     "plain_twin",
     "round_channels",
     "round_depth",
+    "scaled",
     "small_form",
     "to_dict",
     "to_toml",
+    "windows",
     "zoo",
     "zoo_costs",
     "zoo_names",

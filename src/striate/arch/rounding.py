@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from fractions import Fraction
 
-from striate.arch.spec import Arch
+from striate.arch.spec import Arch, Stage
 from striate.arch.text import from_dict, to_dict
 
 
@@ -26,7 +26,7 @@ def round_depth(depth: float) -> int:
     return max(1, math.ceil(depth))
 
 
-def compound(
+def scaled(
     arch: Arch,
     *,
     name: str,
@@ -36,26 +36,49 @@ def compound(
     dropout: float | None = None,
     divisor: int = 8,
 ) -> Arch:
-    """``arch`` with every width and depth times a factor, for images of another size.
+    """``arch`` with every width and depth times a factor, for images of another size, (H, W).
 
-    Tan and Le 2019, equation 3, with the rounding of their code.  ``image`` is (H, W).
+    Tan and Le 2019, equation 3, with the rounding of their code.  Where a width must also be a
+    multiple of something else (the groups of its convolutions, the channels of an attention head,
+    which stay as they are while their number grows), it is rounded to a multiple of both.
     ArchError where the result cannot be built.
     """
-
-    def widened(part: dict[str, Any] | None) -> None:
-        if part is not None and part.get("width") is not None:
-            part["width"] = round_channels(part["width"] * width, divisor=divisor)
-
     data = to_dict(arch)
     data["name"] = name
     if image is not None:
         data["image"] = [arch.image[0], *image]
-    widened(data.get("stem"))
-    for stage in data["stages"]:
-        widened(stage)
-        stage["depth"] = round_depth(stage["depth"] * depth)
+    units = _units(arch, divisor)
+    if arch.stem is not None:
+        data["stem"]["width"] = round_channels(arch.stem.width * width, divisor=units[0])
+    for row, stage, unit in zip(data["stages"], arch.stages, units[1:], strict=True):
+        row["width"] = round_channels(stage.width * width, divisor=unit)
+        row["depth"] = round_depth(stage.depth * depth)
+        if stage.heads > 1:
+            row["heads"] = row["width"] * stage.heads // stage.width
     head = data.setdefault("head", {})
-    widened(head)
+    if arch.head.width is not None:
+        head["width"] = round_channels(arch.head.width * width, divisor=divisor)
+    if arch.head.hidden:
+        head["hidden"] = [round_channels(n * width, divisor=divisor) for n in arch.head.hidden]
     if dropout is not None:
         head["dropout"] = dropout
     return from_dict(data, where=name)
+
+
+def _units(arch: Arch, divisor: int) -> list[int]:
+    """What the widths of the stem and of each stage are rounded to a multiple of."""
+    units = [divisor, *(_unit(stage, divisor) for stage in arch.stages)]
+    for index in range(len(arch.stages), 0, -1):  # a transformer keeps the width that it is given
+        if arch.stages[index - 1].block == "transformer":
+            units[index - 1] = units[index] = math.lcm(units[index - 1], units[index])
+    return units
+
+
+def _unit(stage: Stage, divisor: int) -> int:
+    if stage.block == "transformer":
+        return stage.width // stage.heads if stage.heads > 1 else divisor
+    if stage.groups == 1:
+        return divisor
+    # the channels inside, expansion · width, must be a multiple of the groups
+    share = Fraction(stage.inner, stage.width).limit_denominator(64)
+    return math.lcm(divisor, (stage.groups / share).numerator)

@@ -7,7 +7,7 @@ rounded to a multiple of 8 that is not below nine tenths, depths up.  The gate's
 block's input channels.
 """
 
-from striate.arch.rounding import compound
+from striate.arch.rounding import scaled
 from striate.arch.spec import Arch, Head, Stage, Stem
 
 #   expansion  kernel  stride  channels  layers
@@ -54,7 +54,7 @@ B0 = Arch(
 )
 
 ARCHS = tuple(
-    compound(
+    scaled(
         B0,
         name=f"efficientnet_b{phi}",
         width=width,
