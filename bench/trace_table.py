@@ -75,9 +75,10 @@ def notes(cells: Cells, models: list[str]) -> list[str]:
             worst = max(off, key=lambda model: abs(off[model]))
             same = sum(value == 0 for value in off.values())
             near = sum(abs(value) <= 0.01 for value in off.values())
+            far = f"; farthest off for {worst} ({off[worst]:+.1%})" if off[worst] else ""
             said.append(
                 f"{tool}: the same total as striate for {same} of {len(off)} models, within 1 % "
-                f"for {near}; farthest off for {worst} ({off[worst]:+.1%})."
+                f"for {near}{far}."
             )
     slow = [
         f"{model} ({over:.1f} times: {traced * 1e3:.0f} ms for {forward * 1e3:.0f} ms)"
@@ -170,8 +171,9 @@ def as_record(
         what=(
             "Time from the imports to the result (building the model included), peak memory of "
             f"the process, and total MACs, each the median of {most_runs(cells)} processes that "
-            "did nothing else. The tools run the model on real numbers, as their documentation "
-            "does; striate and the bare process build it on the meta device. What was called: "
+            "did nothing else (each forked off one that had done the imports). The tools run the "
+            "model on real numbers, as their documentation does, in evaluation mode and without "
+            "gradients; striate and the bare process build it on the meta device. What was called: "
             f"{used}."
         ),
         command=command,
