@@ -19,8 +19,11 @@ class Field:
     index 0 looks at; element i begins at ``start + i·stride``.
 
     ``status``: ``exact`` (both ends of the hull are right at every interior element), ``bound``
-    (contains the truth, may be wider), ``whole`` (sees the whole image by construction: global
-    pooling, attention, flattening), ``data-dependent`` (positions depend on values), ``unknown``.
+    (contains the truth, may be wider), ``whole`` (sees all of the map it comes from: global
+    pooling, attention, a kernel as large; ``start`` and ``size`` are the pixels that reach that
+    map: all of them, but for what strides and crops left out), ``data-dependent`` (positions
+    depend on values), ``unknown``.  For a module of several image inputs it is the field in the
+    first.
     ``gated``: what a squeeze gate, or a norm's statistics over space, saw was left out.
     ``spans``: where neighbours are not evenly apart along an axis (after upsampling, uneven
     pools, windows), the first and last pixel of every element counted from ``start``; ``stride``
