@@ -119,6 +119,7 @@ def find(trace: Trace) -> Iterator[Spot]:
         width = channels(layer)[0]
         edit = Edit(path=layer.path, argument="groups", value=width)
         macs = layer.macs or 0
+        weights = layer.params - (width if layer.attrs.get("bias") else 0)
         yield Spot(
             at=layer,
             message=(
@@ -127,7 +128,7 @@ def find(trace: Trace) -> Iterator[Spot]:
                 f"{width}th of that."
             ),
             measured={"macs": macs, "share": round(macs / total, 4), "channels": width},
-            price=Price(macs=macs - macs // width, params=layer.params - layer.params // width),
+            price=Price(macs=macs - macs // width, params=weights - weights // width),
             fix=f"pass groups={width}.",
             edits=(edit,) if layer.module == "Conv2d" else (),
         )
