@@ -59,13 +59,11 @@ def _into(name: str, arch: Arch) -> Iterator[Planted]:
         yield from made(
             "collapse-early", "stride 8, then 4", _strides(arch, 1, 8, 4), "stages.1", "stages.2"
         )
-        yield from made("collapse-early", "an image of 4×4", patched(image=(3, 4, 4)), "stages")
-        yield from made(
-            "small-field", "an image of 512×512", patched(image=(3, 512, 512)), "stages", "head"
-        )
+        yield from made("collapse-early", "an image of 4×4", patched(image=(3, 4, 4)))
+        yield from made("small-field", "an image of 512×512", patched(image=(3, 512, 512)))
         yield from made("never-reduced", "no strides", _strides(arch, 1, 1, 1), "stages", "head")
     else:
-        yield from made("collapse-early", "an image of 32×32", patched(image=(3, 32, 32)), "stages")
+        yield from made("collapse-early", "an image of 32×32", patched(image=(3, 32, 32)))
     yield from made(
         "gridding", f"stage {last + 1} by two", stage(last, dilation=2), f"stages.{last}"
     )

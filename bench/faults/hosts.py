@@ -108,7 +108,7 @@ class Host:
         linear = ("conv2d", "linear", "conv_transpose2d")
         if before.op not in linear or len(readers) != 1 or readers[0].op not in linear:
             return False
-        return before.attrs.get("groups", 1) == 1
+        return all(one.attrs.get("groups", 1) == 1 for one in (before, readers[0]))
 
 
 PASSING = ("batch_norm", "dropout", "cat", "adaptive_avg_pool2d", "mean", "flatten", "avg_pool2d")

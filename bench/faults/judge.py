@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib.util
 import re
 import sys
@@ -16,10 +17,11 @@ from faults.expected import BEHIND, EXPECTED, OWNERS, RELATIONAL
 from faults.program import Mutant
 from striate.checking import check, rules
 from striate.checking.rule import Given
-from striate.records import Finding, Trace
+from striate.records import Finding, Layer, Trace
 from striate.tracing import trace
 
 WEIGHTED = ("conv2d", "conv_transpose2d", "linear", "batch_norm", "group_norm", "layer_norm")
+LINEAR = ("conv2d", "conv_transpose2d", "linear")
 CALLED_WITH = (
     "kernel", "stride", "padding", "dilation", "groups", "bias", "out_channels", "out_features",
 )  # fmt: skip
@@ -114,18 +116,40 @@ def touched_layers(traced: Trace, healthy: Trace, mutant: Mutant) -> set[int]:
         or any(_under(layer.path, path) for path in mutant.paths)
     }
     before = {layer.path: layer for layer in healthy if layer.attrs}
-    if {layer.path for layer in healthy} >= {layer.path for layer in traced}:
+    pairs = {(layer.path, layer.op) for layer in healthy}
+    same = {(layer.path, layer.op) for layer in traced} <= pairs
+    if same and (len(traced) == len(healthy) or not traced.complete):
         for layer in traced:
             was = before.get(layer.path)
             if was is not None and layer.attrs and was.op == layer.op:
                 names = [name for name in CALLED_WITH if name in was.attrs]
                 if any(was.attrs[name] != layer.attrs.get(name) for name in names):
                     found.add(layer.index)
-    for modules in (named_modules, made_modules, _instances):
+    for modules in (named_modules, made_modules):
         if not found:
             paths = modules(traced, mutant)
             found = {one.index for one in traced if any(_under(one.path, path) for path in paths)}
+    found = found or _differing(traced, healthy)
+    if not found:
+        paths = _instances(traced, mutant)
+        found = {one.index for one in traced if any(_under(one.path, path) for path in paths)}
     return found
+
+
+def _differing(traced: Trace, healthy: Trace) -> set[int]:
+    """Layers that have no counterpart in the healthy network, or stand beside one that went."""
+
+    def facts(layer: Layer) -> tuple[object, ...]:
+        return layer.op, *(layer.attrs.get(name) for name in CALLED_WITH)
+
+    old, new = [facts(layer) for layer in healthy], [facts(layer) for layer in traced]
+    found: set[int] = set()
+    for tag, _, last, first, end in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
+        if tag == "delete" and last < len(old):
+            found.update((first - 1, first))
+        elif tag in ("insert", "replace"):
+            found.update(range(first, end))
+    return {index for index in found if 0 < index < len(traced)}
 
 
 def named_modules(traced: Trace, mutant: Mutant) -> set[str]:
@@ -187,13 +211,13 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
     if mutant.kind in OWNERS:
         places |= {path for line in mutant.lines for path in _of_class(traced, mutant, line)}
     failure = traced.failure
+    if failure is not None and not touched:
+        places.add(failure.path)  # all before it is as it was
     if failure is not None and mutant.kind in RELATIONAL:
         read = {index for touch in touched for index in traced.layers[touch].inputs}
-        given = {
-            traced.layers[index].inputs[0] if traced.layers[index].op == "dropout" else index
-            for index in failure.inputs
-        }
-        if read & given:
+        weighted = {layer.index for layer in traced if layer.op in WEIGHTED}
+        given = set(failure.inputs)
+        if read & (given | _until(upstream, given - weighted, weighted)):
             places.add(failure.path)
     if failure is not None and (
         closure(upstream, failure.inputs) & touched
@@ -217,9 +241,9 @@ def closure(edges: Mapping[int, Iterable[int]], start: Iterable[int]) -> set[int
 
 
 def _neighbours(traced: Trace, touched: set[int]) -> set[int]:
-    """The nearest layers with weights before and behind the touched ones, and what is between."""
+    """The nearest linear layers before and behind the touched ones, and what is between."""
     upstream = {layer.index: layer.inputs for layer in traced}
-    ends = {layer.index for layer in traced if layer.op in WEIGHTED}
+    ends = {layer.index for layer in traced if layer.op in LINEAR}
     return _until(upstream, touched, ends) | _until(traced.consumers(), touched, ends)
 
 

@@ -191,6 +191,8 @@ def _result_ignored(host: Host) -> Iterator[Mutant]:
             continue
         if any(word in said for word in ("pool", "flatten", "drop", "mix", "size")):
             continue
+        if said == f"self.relu({target})" and "self.relu = nn.ReLU(inplace=True)" in program.text:
+            continue  # in place: nothing is lost
         text = program.replaced(node.targets[0], "unread")  # pyright: ignore[reportArgumentType]
         yield program.mutant("result-ignored", f"line {node.lineno}: {said}", text)
 

@@ -158,7 +158,7 @@ SWAPS: tuple[tuple[str, str, str, Pairs], ...] = (
     # ---- nothing reduced
     ("never-reduced", "resnet_cifar", "no strides", (("self._make_layer(32, depth, stride=2)", "self._make_layer(32, depth, stride=1)"), ("self._make_layer(64, depth, stride=2)", "self._make_layer(64, depth, stride=1)"))),
     ("never-reduced", "vgg_loop", "no pools", (('PLAN = [32, 32, "M", 64, 64, "M", 128, 128, "M", 128, 128]', "PLAN = [32, 32, 64, 64, 128, 128, 128, 128]"),)),
-    ("never-reduced", "squeeze_excite", "no strides", (("SEBlock(32, 64, stride=2)", "SEBlock(32, 64)"), ("SEBlock(64, 128, stride=2)", "SEBlock(64, 128)"))),
+    ("never-reduced", "squeeze_excite", "no strides", (("                nn.AvgPool2d(kernel_size=2, stride=2, ceil_mode=True),\n", ""), ("SEBlock(32, 64, stride=2)", "SEBlock(32, 64)"), ("SEBlock(64, 128, stride=2)", "SEBlock(64, 128)"))),
     ("never-reduced", "preact", "no strides", (("PreActBlock(32, 64, stride=2)", "PreActBlock(32, 64)"), ("PreActBlock(64, 128, stride=2)", "PreActBlock(64, 128)"))),
     ("never-reduced", "separable", "only the first stride", (("Separable(64, 128, stride=2)", "Separable(64, 128)"), ("Separable(128, 256, stride=2)", "Separable(128, 256)"))),
     ("never-reduced", "groupnorm_resnext", "no strides", (("Block(64, 128, stride=2)", "Block(64, 128)"), ("Block(128, 256, stride=2)", "Block(128, 256)"))),
