@@ -72,6 +72,8 @@ class Kept:
                 self.cells.setdefault(cell["of"], []).append(cell)
             print(f"going on after {len(lines) - 1} that are done", file=sys.stderr)
         else:
+            if lines:
+                print("beginning anew: what is measured has changed", file=sys.stderr)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(head) + "\n", "utf-8")
 

@@ -94,6 +94,8 @@ def run(names: Iterable[str], path: Path, head: dict[str, Any]) -> list[dict[str
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     if not lines or json.loads(lines[0]) != head:
+        if lines:
+            print("beginning anew: what is measured has changed", file=sys.stderr)
         path.write_text(json.dumps(head) + "\n", "utf-8")
         lines = lines[:0]
     rows = {row["model"]: row for row in map(json.loads, lines[1:])}
