@@ -17,6 +17,8 @@ name = "mine"
 [tool.striate]
 targets = ["nets/deep.py:Net", "package.nets:Net", "designs/a.toml", "resnet18"]
 image = "3x32x32"
+memory = "16GiB"
+batch = 64
 select = ["FL", "PA301"]
 ignore = ["fl203"]
 fail-on = "error"
@@ -46,7 +48,9 @@ def test_what_it_says(project: Path) -> None:
     assert (config.fail_on, config.baseline) == ("error", project / "accepted.json")
     assert config.per_path == (("legacy/*.py", ("FL201",)),)
     asked = config.asked_of("resnet18", {})
-    assert asked == Asked(image="3x32x32", select=("FL", "PA301"), ignore=("fl203",))
+    assert asked == Asked(
+        image="3x32x32", memory="16GiB", batch=64, select=("FL", "PA301"), ignore=("fl203",)
+    )
     assert config.asked_of("nets/other.py:Net", {}).image == "1x28x28"
     assert config.asked_of("nets/deep.py:Net", {}).ignore == ("PA",)
     assert config.asked_of("./nets/deep.py:Net", {}).image == "1x28x28"
@@ -54,7 +58,9 @@ def test_what_it_says(project: Path) -> None:
 
 def test_the_command_line_goes_before(project: Path) -> None:
     asked = find_config(project).asked_of("nets/deep.py:Net", {"image": "8x8", "ignore": ("FL",)})
-    assert asked == Asked(image="8x8", select=("FL", "PA301"), ignore=("FL",))
+    assert asked == Asked(
+        image="8x8", memory="16GiB", batch=64, select=("FL", "PA301"), ignore=("FL",)
+    )
 
 
 def test_from_a_folder_below(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +100,10 @@ def test_none_at_all(tmp_path: Path) -> None:
         ("fail-on = 'warn'", "fail-on: unknown value 'warn'; did you mean warning?"),
         ("image = 'big'", "tool.striate.image: big: not a size; write 3x224x224"),
         ("image = [3, 8, 8]", "tool.striate.image: [3, 8, 8] is not a size"),
+        ("memory = 'much'", "tool.striate.memory: much: not a size; write 16GiB, 24GB or 512MiB"),
+        ("memory = 16", 'tool.striate.memory: 16 is not a size; write "16GiB"'),
+        ("batch = 0", "tool.striate.batch: 0 is not a number of images; write 64"),
+        ("batch = true", "tool.striate.batch: True is not a number of images; write 64"),
         ("baseline = 3", "tool.striate.baseline: 3 is not a file's name"),
         ("per-path = []", "tool.striate.per-path: [] is not a table"),
         ("per-path = {a = ['Q']}", "tool.striate.per-path.\"a\": no rule is called 'Q'"),

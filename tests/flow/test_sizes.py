@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import InputError
-from striate.flow.sizes import full_image, parse_image
+from striate.flow.sizes import full_image, parse_bytes, parse_image
 
 side = st.integers(1, 4096)
 
@@ -44,3 +44,30 @@ def test_an_image_that_would_not_fit_into_memory() -> None:
         parse_image("1x16385x16384")
     with pytest.raises(InputError, match="more than"):
         parse_image("9" * 400 + "x8")
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["", "k", "M", "g", "T"]), st.booleans())
+def test_a_memory_is_read(number: int, prefix: str, binary: bool) -> None:  # noqa: FBT001  # hypothesis gives it by position
+    power = " kmgt".index(prefix.lower() or " ")
+    size = number * (1024 if binary else 1000) ** power
+    if power:
+        assert parse_bytes(f"{number}{prefix}{'i' if binary else ''}B") == size
+        assert parse_bytes(f" {number} {prefix}{'i' if binary else ''} ") == size
+    else:
+        assert parse_bytes(f"{number}") == parse_bytes(f"{number}B") == number
+
+
+def test_a_part_of_a_unit() -> None:
+    assert parse_bytes("1.5GiB") == 3 * 2**29
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GiB", "16 GiBs", "GiB", "1,5GB", "16XB"])
+def test_what_is_no_memory(text: str) -> None:
+    with pytest.raises(InputError, match="not a size; write 16GiB, 24GB or 512MiB"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0GiB", "0.0001"])
+def test_no_memory_at_all(text: str) -> None:
+    with pytest.raises(InputError, match="is no memory at all"):
+        parse_bytes(text)
