@@ -47,7 +47,7 @@ def test_an_image_that_would_not_fit_into_memory() -> None:
 
 
 @given(st.integers(1, 10**6), st.sampled_from(["", "k", "M", "g", "T"]), st.booleans())
-def test_a_memory_is_read(number: int, prefix: str, binary: bool) -> None:  # noqa: FBT001  # hypothesis gives it by position
+def test_a_memory_is_read(number: int, prefix: str, binary: bool) -> None:
     power = " kmgt".index(prefix.lower() or " ")
     size = number * (1024 if binary else 1000) ** power
     if power:
