@@ -50,10 +50,10 @@ def commit() -> tuple[str, bool]:
     return head, bool(changed.strip())
 
 
-def sources() -> str:
-    """What ``src`` held when it was committed last, and what differs now: changes with either."""
-    differs = _git("diff", "HEAD", "--", "src").encode()
-    return f"{_git('rev-parse', 'HEAD:src').strip()} {hashlib.blake2b(differs).hexdigest()[:16]}"
+def sources(*folders: str) -> str:
+    """A digest of what these folders hold: it changes with a commit or an edit of them alone."""
+    held = _git("ls-tree", "-r", "HEAD", "--", *folders) + _git("diff", "HEAD", "--", *folders)
+    return hashlib.blake2b(held.encode()).hexdigest()[:16]
 
 
 def today() -> str:

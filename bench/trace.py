@@ -52,6 +52,7 @@ MODELS = {
     "maxvit_tiny_tf_224": (3, 224, 224),
     "coatnet_0_rw_224": (3, 224, 224),
 }
+MEASURED = ("src/striate/tracing", "src/striate/records")
 QUICK = ("resnet18", "convnext_tiny", "swin_tiny_patch4_window7_224")
 PATIENCE = {"torchlens": 5.0}
 """A tool that takes longer than this many seconds over a model is not asked again."""
@@ -170,7 +171,7 @@ def main() -> None:
     path = ROOT / "build" / "bench" / "trace.jsonl"
     if asked.fresh:
         path.unlink(missing_ok=True)
-    kept = Kept(path, {"src": sources(), "versions": used})
+    kept = Kept(path, {"src": sources(*MEASURED), "versions": used})
     measure(kept, models, tools, 1 if asked.quick else asked.runs)
     cells = {key: kept.cells[key] for key in kept.cells if key.split()[1] in models}
     print(as_text(cells, models))

@@ -35,6 +35,7 @@ from record import Cell, Claim, Column, Record, Table
 from striate.flow.reconcile import beside
 from striate.tracing import trace
 
+MEASURED = ("src/striate/tracing", "src/striate/records", "src/striate/flow/others")
 MOST_UNTRACED = 5
 
 
@@ -203,7 +204,7 @@ def main() -> None:
     path = ROOT / "build" / "bench" / "zoo.jsonl"
     if asked.fresh:
         path.unlink(missing_ok=True)
-    rows = run(names, path, {"src": sources(), "versions": used})
+    rows = run(names, path, {"src": sources(*MEASURED), "versions": used})
     families = groups(rows)
     total = {key: sum(one[key] for one in families) for key in families[0] if key != "family"}  # type: ignore[misc]  # numbers
     ratio = total["striate_s"] / total["bare_s"]
