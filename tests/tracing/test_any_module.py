@@ -274,3 +274,15 @@ def test_in_place_operations_on_views() -> None:
     assert found.layers[-1].inputs
     assert found.layers[-1].field is not None
     assert found.layers[-1].field.size == (3, 3)
+
+
+def test_a_quantised_module_says_what_cannot_be_seen() -> None:
+    quantise = torch.ao.quantization.quantize_dynamic
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 14 * 14, 5))
+    found = trace(_quietly(quantise, net, {nn.Linear}), IMAGE)
+    failure = found.failure
+    assert failure is not None
+    assert failure.path == "2"
+    assert failure.message.startswith("a quantised module holds packed weights and scales")
+    assert failure.hint == "trace the network as it was before it was converted"
+    assert [layer.op for layer in found] == ["input", "conv2d", "flatten"]

@@ -31,6 +31,11 @@ _LARGER = "batch statistics need a batch of 2 or more"
 _BY_SHAPES = "decide by shapes, or keep the value as a Python number"
 
 
+_QUANTISING = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torchao")
+_PACKED = "holds packed weights and scales, which are numbers, and a trace has only shapes"
+_UNCONVERTED = "trace the network as it was before it was converted"
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error, with its type where the message alone says little."""
     text = _TAIL.sub("", str(error).strip()).strip()
@@ -61,7 +66,10 @@ def explain(error: BaseException, recorder: Recorder, stack: Stack) -> Failure:
     message, mend = said(heard) or one_line(error), hint(heard, recorder.ledger.layers)
     if "meta_nonzero" in str(error):
         heard.name = "nonzero"
-    if heard.name in _NEEDS_NUMBERS:
+    quantised = any(type(part).__module__.startswith(_QUANTISING) for part, _ in calls)
+    if quantised or heard.name.startswith("quantized"):
+        message, mend = f"a quantised module {_PACKED}", _UNCONVERTED
+    elif heard.name in _NEEDS_NUMBERS:
         message, mend = f"{_NEEDS_NUMBERS[heard.name]} {_NO_NUMBERS}", _BY_SHAPES
     elif isinstance(error, NotImplementedError) or "fake impl" in str(error):
         message, mend = f"{heard.shown} {_NO_KERNEL}", None
