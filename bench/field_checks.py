@@ -111,12 +111,16 @@ class Tapped(nn.Module):
         return list(heard.values())
 
 
-def hear(module: nn.Module, image: Image) -> tuple[Reach | None, ...]:
-    """What each output of a module sees of an image; RuntimeError where the forward fails."""
+def hear(module: nn.Module, image: Image) -> tuple[tuple[Reach | None, ...], int]:
+    """What each output of a module sees of an image, and the forward's MACs.
+
+    RuntimeError where the forward fails.
+    """
     heard = listen(module, image, {})
     if heard.failure is not None:
         raise RuntimeError(f"{heard.failure.path or heard.failure.op}: {heard.failure.message}")
-    return heard.outputs
+    layers = heard.recorder.ledger.finished()
+    return heard.outputs, sum(layer.macs or 0 for layer in layers)
 
 
 def checks(
@@ -137,7 +141,7 @@ def checks(
     ``gates``: squeeze gates are not left out.
     """
     module.eval()
-    reaches = hear(module, image)
+    reaches, _ = hear(module, image)
     make_positive(module)
     pixels = torch.rand(1, *image, dtype=torch.float64) * 0.5 + 0.5
     pixels.requires_grad_()
