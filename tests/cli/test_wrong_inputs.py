@@ -83,7 +83,7 @@ def test_fit(striate: Striate, options: list[str], error: str) -> None:
         (["check"], "no TARGET; name one, for example striate check resnet18"),
         (["check", "resnet5O"], "resnet5O: no such network"),
         (["check", "resnet18", "--select", "XY999"], "XY999"),
-        (["check", "--explain", "XY999"], "unknown rule 'XY999'; choose from FL201"),
+        (["check", "--explain", "XY999"], "unknown rule 'XY999'; choose from AF701"),
         (["check", "resnet18", "--explain", "FL201"], "leave resnet18 out"),
         (["check", "resnet18", "--fail-on", "never"], "'never' is not one of 'error'"),
         (["zoo", "resnet5O"], "resnet5O"),
