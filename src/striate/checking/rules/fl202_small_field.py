@@ -78,7 +78,7 @@ from striate.records import Field, Layer, Severity, Trace
 CODE = "FL202"
 NAME = "small-field"
 SEVERITY: Severity = "warning"
-SILENT_IF = ("SH100", "RE401", "SH104")
+SILENT_IF = ("SH100", "SH101", "SH104", "RE401")
 
 HALF = 0.5
 LEAST_CONVOLUTIONS = 4

@@ -58,8 +58,9 @@ image = (3, 32, 32)
 ## How it is measured
 
 From everything the forward returned, the operations are followed back to the image. Layers with
-parameters that are not met on the way are dead; one finding is made where each dead part leaves
-the living one, with the price of all of it.
+parameters that are not met on the way are dead, and so are activations that nobody reads (`relu(x)`
+in place of `x = relu(x)`); one finding is made where each dead part leaves the living one, with the
+price of all of it.
 
 ## Limits
 
@@ -76,7 +77,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from striate.checking.graph import Graph
+from striate.checking.graph import ACTIVATIONS, Graph
 from striate.checking.rule import Spot
 from striate.checking.words import count, many, percent
 from striate.records import Layer, Price, Severity, Trace
@@ -100,7 +101,8 @@ def find(trace: Trace) -> Iterator[Spot]:
     for layer in trace:
         if layer.index in alive or layer.index in told or not graph.sees_image(layer):
             continue
-        if not (layer.params or layer.shares):
+        idle = layer.op in ACTIVATIONS and not graph.users(layer)
+        if not (layer.params or layer.shares or idle):
             continue
         part = _behind(graph, layer, told)
         told |= {one.index for one in part}
@@ -110,7 +112,10 @@ def find(trace: Trace) -> Iterator[Spot]:
         yield Spot(
             at=layer,
             message=(
-                "nothing that the network returns depends on this layer"
+                f"nothing that the network returns depends on this {layer.op}: its result goes "
+                "nowhere."
+                if idle
+                else "nothing that the network returns depends on this layer"
                 + (f" and the {many(weighted - 1, 'layer')} behind it" if weighted > 1 else "")
                 + f": {count(params)} parameters and {count(macs)} MACs "
                 f"({percent(macs / max(1, trace.totals.macs))}) are spent for nothing."

@@ -49,9 +49,8 @@ image = (3, 32, 32)
 
 Four or more convolutions beyond 1×1, the last of which hands on at least twice the channels of the
 first, on a map that has more than a third of the image's height and width, and more than 8×8
-positions. The finding stands at
-the first convolution that widens without a smaller map; the price is what halving the map at each
-doubling of the width would save.
+positions. The finding stands at the first convolution whose width has grown by more than the map
+has shrunk when it is read; the price is what halving the map at each doubling would save.
 
 ## Limits
 
@@ -105,7 +104,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     if growth < LEAST_GROWTH or not large:
         return
     saved = sum(round((one.macs or 0) * _saved(one, first, image)) for one in trace if is_map(one))
-    wider = next((one for before, one in pairwise(convs) if one.shape[1] > before.shape[1]), last)
+    wider = _first_unpaid(graph, convs)
     yield Spot(
         at=wider,
         message=(
@@ -122,6 +121,19 @@ def find(trace: Trace) -> Iterator[Spot]:
         price=Price(macs=saved),
         fix="give the convolutions that widen stride=2 (and their skips), or pool before them.",
     )
+
+
+def _first_unpaid(graph: Graph, convs: list[Layer]) -> Layer:
+    """The first convolution that widened by more than the map has shrunk when it is read next."""
+    first = convs[0]
+    for one, following in pairwise([*convs, convs[-1]]):
+        source = graph.source(following) if following is not one else one
+        if source is None or not is_map(source):
+            continue
+        shrunk = min(n / m for n, m in zip(map_size(first), map_size(source), strict=True))
+        if one.shape[1] / first.shape[1] > shrunk:
+            return one
+    return convs[-1]
 
 
 def _saved(layer: Layer, first: Layer, image: tuple[int, ...]) -> float:
