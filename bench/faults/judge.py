@@ -17,6 +17,7 @@ from faults.expected import BEHIND, EXPECTED, OWNERS, RELATIONAL
 from faults.program import Mutant
 from striate.checking import check, rules
 from striate.checking.rule import Given
+from striate.flow.targets import raised
 from striate.records import Finding, Layer, Trace
 from striate.tracing import trace
 
@@ -34,7 +35,8 @@ class Verdict:
 
     ``found``: a finding says what its kind asks for.  ``placed``: one of those stands at a layer
     that was touched.  ``stray``: warnings and errors at layers neither touched nor downstream.
-    ``refused``: what was said instead, where the network could not be made at all.
+    ``refused``: what is said instead, where the network could not be made at all: it counts as
+    found where it ends with a mend, and as placed where it names the line.
     """
 
     mutant: Mutant
@@ -70,8 +72,11 @@ def judge(
     try:
         traced = trace(network, mutant.image, name=mutant.net)
     except Exception as error:  # noqa: BLE001  # a constructor that raises: the mutant's own code
-        said = f"{type(error).__name__}: {error}"
-        return Verdict(mutant, False, False, (), (), said)
+        said = raised(error)
+        line = re.search(r"mutant_\d+\.py:(\d+)", said)
+        mended = "would divide" in said
+        placed = mended and line is not None and int(line[1]) in mutant.lines
+        return Verdict(mutant, mended, placed, (), (), said)
     opinions = [rule.code for rule in rules() if rule.opt_in and rule.code in expected]
     given = None if mutant.batch is None else Given(batch=mutant.batch)
     settled = {(one.code, one.path) for one in known}

@@ -87,6 +87,12 @@ class Mismatch(Good):
         self[6] = nn.Linear(9, 10)
 
 
+class Groups(Good):
+    def __init__(self):
+        super().__init__()
+        self[1] = nn.GroupNorm(7, 32)
+
+
 class WithArguments(nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -144,6 +150,10 @@ def line_of(nets: Path, text: str) -> str:
     ("name", "error"),
     [
         ("InInit", "nets.py:InInit: raised ValueError at {two}: two lines"),
+        (
+            "Groups",
+            "{groups}: num_channels (32) must be divisible by num_groups (7); num_groups=4 or 8 would",
+        ),
         ("InForward", "InForward cannot take 1x8x8 images: forward: KeyError: 'missing'"),
         ("InTraining", "InTraining: raised RuntimeError at {trains}: only when it trains"),
         ("InBackward", "InBackward: raised RuntimeError at {backwards}: only backwards"),
@@ -164,6 +174,7 @@ def test_a_network_that_cannot_be_trained(
     ended = striate(*FIT, "--arch", f"nets.py:{name}")
     places = {
         "two": line_of(nets, "two"),
+        "groups": line_of(nets, "GroupNorm"),
         "trains": line_of(nets, "when it trains"),
         "backwards": line_of(nets, "only backwards"),
         "exit": line_of(nets, "sys.exit(0)"),

@@ -12,7 +12,9 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -191,11 +193,31 @@ def raised(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     else:
-        for frame in traceback.extract_tb(error.__traceback__):
-            if not Path(frame.filename).is_relative_to(_OURS):
-                where = f"{frame.filename}:{frame.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        theirs = [one for one in frames if not Path(one.filename).is_relative_to(_OURS)]
+        own = [one for one in theirs if not _installed(Path(one.filename))]
+        for frame in (own or theirs)[-1:]:
+            where = f"{frame.filename}:{frame.lineno}"
     reason = " ".join(str(error).split()) or "no message"
-    return f"raised {type(error).__name__}{f' at {where}' if where else ''}: {reason}"
+    mend = _that_divides(reason)
+    return f"raised {type(error).__name__}{f' at {where}' if where else ''}: {reason}{mend}"
+
+
+def _installed(path: Path) -> bool:
+    """Whether a file belongs to Python or a library, and not to the user."""
+    libraries = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(libraries) or path.is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def _that_divides(reason: str) -> str:
+    """For an error about a number that does not divide another: the nearest that do."""
+    found = re.search(r"\((\d+)\) must be divisible by (\w+) \((\d+)\)", reason)
+    if found is None or not int(found[1]):
+        return ""
+    whole, name, part = int(found[1]), found[2], int(found[3])
+    divisors = [number for number in range(1, whole + 1) if whole % number == 0]
+    near = sorted(sorted(divisors, key=lambda number: abs(number - part))[:2])
+    return f"; {name}={' or '.join(map(str, near))} would divide {whole}"
 
 
 _OURS = Path(__file__).parents[1]
