@@ -23,6 +23,7 @@ from record import Cell, Claim, Column, Record
 from striate.errors import StriateError
 from striate.flow.targets import Target, resolve
 from striate.flow.trace import trace_target
+from striate.tracing.prepare import made
 
 
 def targets() -> Iterator[str]:
@@ -51,8 +52,7 @@ def row(name: str) -> dict[str, Cell]:
             "layers": 0, "params": 0, "macs": 0, "params_off": 0, "macs_off": 0.0, "unknown": 0,
             "refused": True, "said": str(error).split(": ", 1)[1],
         }  # fmt: skip
-    with torch.device("meta"):
-        net = target.make().eval()
+    net = made(target.make)[0].to("meta").eval()
     params = sum(p.numel() for p in net.parameters())
     macs = counted(net, traced.image)
     failure = traced.failure
