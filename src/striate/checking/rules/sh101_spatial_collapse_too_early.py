@@ -115,7 +115,7 @@ from collections.abc import Iterator
 from math import prod
 
 from striate.checking.dead import dead_share, weights_of
-from striate.checking.graph import Graph, is_map, is_spatial_conv, kernel, map_size
+from striate.checking.graph import Graph, is_map, is_spatial_conv, kernel, map_size, pair
 from striate.checking.rule import Spot
 from striate.checking.windows import Window, module_is, window_of
 from striate.checking.words import count, many, percent, place, sides
@@ -168,7 +168,10 @@ def find(trace: Trace) -> Iterator[Spot]:
 def _edits(starved: list[tuple[Window, float]]) -> tuple[Edit, ...]:
     """On one position, a 1×1 kernel can do all that a larger one can."""
     paths = dict.fromkeys(window.layer.path for window, _ in starved)
-    if any(not module_is(window.layer, "Conv2d") for window, _ in starved):
+    if any(
+        not module_is(window.layer, "Conv2d") or window.before != pair(window.layer, "padding", 0)
+        for window, _ in starved
+    ):
         return ()
     return tuple(
         Edit(path=path, argument=argument, value=value)
