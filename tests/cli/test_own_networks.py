@@ -152,7 +152,7 @@ def line_of(nets: Path, text: str) -> str:
         ("InInit", "nets.py:InInit: raised ValueError at {two}: two lines"),
         (
             "Groups",
-            "{groups}: num_channels (32) must be divisible by num_groups (7); num_groups=4 or 8 would",
+            "{groups}: num_channels (32) must be divisible by num_groups (7); num_groups=4 or 8",
         ),
         ("InForward", "InForward cannot take 1x8x8 images: forward: KeyError: 'missing'"),
         ("InTraining", "InTraining: raised RuntimeError at {trains}: only when it trains"),
