@@ -22,9 +22,8 @@ NAMES = {
     "pydantic_core": "pydantic",
     "sklearn": "scikit-learn",
     "vl_convert": "vl-convert-python",
+    "yaml": "pyyaml",
 }
-# What a program of the house imports from its own folder.
-OWN = {"striate", "record", "common", "_generated", "_pages"}
 
 
 def test_the_changelog_begins_with_this_version(root: Path) -> None:
@@ -32,9 +31,11 @@ def test_the_changelog_begins_with_this_version(root: Path) -> None:
     assert found[0] == striate.__version__
 
 
-def test_version_is_printed() -> None:
-    program = Path(sys.executable).with_name("striate")
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("module", [False, True], ids=["striate", "python -m striate"])
+def test_version_is_printed(module: bool) -> None:
+    program = [str(Path(sys.executable).with_name("striate"))]
+    program = [sys.executable, "-m", "striate"] if module else program
+    done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"striate {striate.__version__}\n"
 
 
@@ -93,7 +94,18 @@ def test_what_is_imported_is_declared(root: Path, folder: str, extras: tuple[str
     wanted = [*project["dependencies"]]
     for extra in extras:
         wanted += project["optional-dependencies"][extra]
+    if folder in ("bench", "tests"):
+        for file in (root / "bench").glob("requirements*.txt"):
+            wanted += [line for line in file.read_text("utf-8").splitlines() if line[:1] != "#"]
+        wanted += re.findall(r"^PEERS := (.*)", (root / "Makefile").read_text("utf-8"), re.M)[
+            0
+        ].split()
     declared = {re.split(r"[\[<>=]", line)[0].lower() for line in wanted}
+    own = {"striate"}  # and what a program of the house imports from the house's own folders
+    for place in ("bench", "tools", "tests"):
+        own |= {
+            name for path in (root / place).rglob("*.py") for name in (path.stem, path.parent.name)
+        }
     imported: dict[str, str] = {}
     for path in sorted((root / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -105,7 +117,7 @@ def test_what_is_imported_is_declared(root: Path, folder: str, extras: tuple[str
     missing = {
         name: where
         for name, where in imported.items()
-        if name not in sys.stdlib_module_names | OWN
+        if name not in sys.stdlib_module_names | own
         and NAMES.get(name, name).replace("_", "-").lower() not in declared
     }
     assert missing == {}

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from striate.errors import RunError
+from striate.errors import OutputError, RunError
 from striate.runs.atomic import writing
 
 _held: set[Path] = set()
@@ -38,8 +38,13 @@ class Lock:
                 f"{path.parent}: another process{f' ({holder})' if holder else ''} is writing to "
                 "this run; wait for it to end, or choose another --out"
             ) from error
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, str(os.getpid()).encode())
+        try:
+            with writing(path):  # a full disk holds no process id
+                os.ftruncate(self._handle, 0)
+                os.write(self._handle, str(os.getpid()).encode())
+        except OutputError:
+            os.close(self._handle)
+            raise
         _held.add(self._path)
 
     def release(self) -> None:
