@@ -20,6 +20,7 @@ NAMES = {
     "PIL": "pillow",
     "griffe": "mkdocstrings",
     "pydantic_core": "pydantic",
+    "scipy": "scikit-learn",  # which requires it
     "sklearn": "scikit-learn",
     "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
