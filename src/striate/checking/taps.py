@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 
+@lru_cache(4096)
 def live_taps(
     length: int, *, kernel: int, stride: int, padding: int, dilation: int, after: int | None = None
 ) -> int:
@@ -21,6 +24,7 @@ def live_taps(
     return int(((spots >= 0) & (spots < length)).any(axis=1).sum())
 
 
+@lru_cache(4096)
 def read(
     length: int, *, kernel: int, stride: int, padding: int, dilation: int
 ) -> NDArray[np.bool_]:
@@ -28,10 +32,14 @@ def read(
 
     The map's far edge, where the last window may stop short, is not this function's question.
     """
-    met = {(tap * dilation - padding) % stride for tap in range(kernel)}
-    return np.isin(np.arange(length) % stride, list(met))
+    seen = np.zeros(length, dtype=bool)
+    for tap in range(kernel):
+        seen[(tap * dilation - padding) % stride :: stride] = True
+    seen.flags.writeable = False  # it is handed out again
+    return seen
 
 
+@lru_cache(4096)
 def read_by(
     length: int, *, kernel: int, stride: int, padding: int, dilation: int, outputs: int
 ) -> NDArray[np.bool_]:
@@ -40,4 +48,5 @@ def read_by(
     spots = (taps[:, None] + np.arange(outputs) * stride).ravel()
     seen = np.zeros(length, dtype=bool)
     seen[spots[(spots >= 0) & (spots < length)]] = True
+    seen.flags.writeable = False  # it is handed out again
     return seen
