@@ -106,3 +106,19 @@ def test_without_transformers_it_says_so() -> None:
     assert done.stdout.strip() == (
         "hf/vit: transformers is not installed; run pip install transformers"
     )
+
+
+def test_a_class_that_cannot_be_imported_says_the_first_cause(
+    transformers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, name: str) -> Any:
+        raise ModuleNotFoundError(f"Could not import {name}") from RuntimeError(
+            "operator torchvision::nms does not exist"
+        )
+
+    monkeypatch.delattr(transformers, "CvtForImageClassification", raising=False)
+    monkeypatch.setattr(type(transformers), "__getattr__", broken)
+    with pytest.raises(TargetError) as caught:
+        resolve("hf/cvt")
+    said = str(caught.value)
+    assert "(operator torchvision::nms does not exist); its torchvision was made for" in said

@@ -27,10 +27,13 @@ _UNLIKE = {
 """Types whose default classifier does not take an image, and what it takes."""
 
 
-def hugging_face(text: str, name: str, library: Callable[[str, str], Any]) -> Made:
+def hugging_face(
+    text: str, name: str, library: Callable[[str, str], Any], mend: Callable[[str], str]
+) -> Made:
     """What makes the network, and the (C, H, W) that its configuration is for.
 
-    ``library`` imports a module or says why that cannot be.  TargetError in one line.
+    ``library`` imports a module or says why that cannot be; ``mend`` says what to do about an
+    import that failed.  TargetError in one line.
     """
     transformers = library("transformers", text)
     auto = library("transformers.models.auto.modeling_auto", text)
@@ -56,12 +59,20 @@ def hugging_face(text: str, name: str, library: Callable[[str, str], Any]) -> Ma
         )
     names = classes[config.model_type]
     chosen = names if isinstance(names, str) else names[0]
-    place = library("transformers.models.auto.configuration_auto", text)
-    folder = place.model_type_to_module_name(config.model_type)
-    module = library(f"transformers.models.{folder}.modeling_{folder}", text)
+    try:
+        kind = getattr(transformers, chosen)
+    except Exception as error:  # an installation may be broken in any way
+        first = error
+        while first.__cause__ is not None:
+            first = cast("Exception", first.__cause__)
+        said = " ".join(str(first).split()) or type(first).__name__
+        raise TargetError(
+            f"{text}: transformers is installed and {chosen} cannot be imported ({said}); "
+            f"{mend(said)}"
+        ) from error
 
     def make() -> nn.Module:
-        return getattr(module, chosen)(config)
+        return kind(config)
 
     return make, _image(config)
 

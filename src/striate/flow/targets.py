@@ -252,7 +252,7 @@ def _torchvision(text: str, name: str) -> Target:
 def _hf(text: str, name: str) -> Target:
     from striate.flow.hugging_face import hugging_face
 
-    build, size = hugging_face(text, name, _library)
+    build, size = hugging_face(text, name, _library, _mend)
 
     def make() -> nn.Module:
         return _called(build, text)
