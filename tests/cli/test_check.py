@@ -78,6 +78,9 @@ def test_findings_of_one_line_are_folded(striate: Striate) -> None:
     assert sum(finding["code"] == "PA301" for finding in target["findings"]) == 20
     assert target["image"] == [3, 32, 32]
     assert (target["error"], target["fixed"]) == (None, None)
+    first = next(finding for finding in target["findings"] if finding["code"] == "PA301")
+    assert first["edits"] == [{"path": first["path"], "argument": "bias", "value": False}]
+    assert first["safe"] is True
 
 
 def test_the_sum_at_the_end(striate: Striate) -> None:

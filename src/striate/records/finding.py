@@ -71,4 +71,9 @@ class Finding:
             "measured": dict(self.measured),
             "price": self.price.as_json(),
             "fix": self.fix,
+            "edits": [
+                {"path": edit.path, "argument": edit.argument, "value": edit.value}
+                for edit in self.edits
+            ],
+            "safe": self.safe,
         }
