@@ -18,9 +18,15 @@ LEAVES = frozenset({
 
 
 def outputs(graph: Graph) -> Iterator[Layer]:
-    """What was computed from the image and is read by nothing: what the network returns."""
+    """What the network returns of what was computed from the image.
+
+    Where that is not known, what is read by nothing is taken for it.
+    """
+    returned = {index for index in graph.trace.returned if index in graph}
     for layer in graph.trace:
-        if layer.op != "input" and graph.sees_image(layer) and not graph.users(layer):
+        if layer.op == "input" or not graph.sees_image(layer):
+            continue
+        if layer.index in returned or not (returned or graph.users(layer)):
             yield layer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from striate.records import Layer, Trace
 
@@ -47,6 +47,7 @@ class Graph:
             for source in given:
                 self._users[source.index].append(layer)
         self._seen = frozenset(seen)
+        self._alive = self._reaching(trace.returned)
 
     def __getitem__(self, index: int) -> Layer:
         return self._layers[index]
@@ -67,9 +68,26 @@ class Graph:
         return next(iter(self.sources(layer)), None)
 
     def only_user(self, layer: Layer) -> Layer | None:
-        """The one layer that takes its output, or None where none or several do."""
-        users = self._users[layer.index]
+        """The one layer that takes its output, or None where none or several do.
+
+        A layer whose own output reaches nothing that is returned does not count.
+        """
+        users = [user for user in self._users[layer.index] if self.is_alive(user)]
         return users[0] if len(users) == 1 else None
+
+    def is_alive(self, layer: Layer) -> bool:
+        """Whether something that is returned depends on it (so far as it is known what is)."""
+        return self._alive is None or layer.index in self._alive
+
+    def _reaching(self, returned: Iterable[int]) -> frozenset[int] | None:
+        alive: set[int] = set()
+        waiting = [index for index in returned if index in self._layers]
+        while waiting:
+            index = waiting.pop()
+            if index not in alive:
+                alive.add(index)
+                waiting += self._layers[index].inputs
+        return frozenset(alive) or None
 
     def sees_image(self, layer: Layer) -> bool:
         """Whether its output was computed from the image (weights are computed too, sometimes)."""

@@ -38,6 +38,8 @@ def is_factorised(first: Layer, second: Layer) -> bool:
     """Whether the two are a deliberate factorisation of one larger map."""
     if groups(first) > 1 or groups(second) > 1:
         return True
+    if first.gate and second.gate:
+        return False  # a squeeze gate's two layers are narrow in the middle, with an activation
     (width_in, middle), width_out = channels(first), channels(second)[1]
     if middle < min(width_in, width_out) or _is_linear_bottleneck(first, second):
         return True

@@ -46,7 +46,7 @@ channel (batch norm, dropout), average pooling, and a flatten before a dense lay
 may read what lies between. Pairs that are a deliberate factorisation of one larger map are
 silent:
 
-- a narrow middle (fewer channels than at both ends): low-rank pairs;
+- a narrow middle (fewer channels than at both ends): low-rank pairs, except in a squeeze gate;
 - two 1×1 convolutions that do not widen and then widen: the linear bottleneck of MobileNet v2,
   where a projection meets the next block's expansion;
 - groups in either: depthwise and pointwise, as in MobileNet v1 without its first activation, or

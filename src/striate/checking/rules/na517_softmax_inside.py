@@ -61,7 +61,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.checking.ends import removal
-from striate.checking.graph import DENSE, JOINS, NORMS, POOLS, RESHAPES, SAME, Graph, is_weighted
+from striate.checking.graph import (
+    ACTIVATIONS,
+    DENSE,
+    JOINS,
+    NORMS,
+    POOLS,
+    RESHAPES,
+    SAME,
+    Graph,
+    is_weighted,
+)
 from striate.checking.rule import Spot
 from striate.checking.words import place
 from striate.records import Layer, Severity, Trace
@@ -74,7 +84,7 @@ SILENT_IF = ("SH100", "RE401", "NA516")  # who reads it is not known; it is wron
 GLUE = frozenset(
     {"adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "cat", "interpolate", "mean", "pad"}
 )
-PASSED = NORMS | POOLS | RESHAPES | SAME | GLUE
+PASSED = ACTIVATIONS | NORMS | POOLS | RESHAPES | SAME | GLUE
 
 
 def find(trace: Trace) -> Iterator[Spot]:
