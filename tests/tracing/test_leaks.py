@@ -59,6 +59,8 @@ def process() -> list[Any]:
         torch.get_default_device(),
         nn.Module.__init__,
         nn.Module.__call__,
+        torch.no_grad.__enter__,
+        torch.no_grad.__exit__,
         gc.isenabled(),
         torch._C._len_torch_dispatch_stack(),
         torch._C._len_torch_function_stack(),
@@ -81,6 +83,23 @@ def test_the_module_is_as_it_was(fails: bool, train: bool, training: bool) -> No
     now = [*net.parameters(), *net.buffers()]
     assert all(torch.equal(a, b) for a, b in zip(values, now, strict=True))
     assert not hasattr(net, "new") or not fails
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_inputs_are_left_alone(fails: bool) -> None:
+    class Masked(Net):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return super().forward(x * mask.sum()).add_(mask.mean())
+
+    net = Masked(fails=fails)
+    image, mask = torch.ones(2, 3, 8, 8), torch.ones(2)
+    before, outside = snapshot(net), process()
+    found = trace(net, inputs={"x": image, "mask": mask}, train=True, optimiser="adamw")
+    assert found.complete is not fails
+    assert snapshot(net) == before
+    assert process() == outside
+    assert bool((image == 1).all())
+    assert image._version == mask._version == 0
 
 
 def test_a_factory_leaves_the_process_as_it_was() -> None:

@@ -27,7 +27,7 @@ def settled(
     the failure have their shapes, and the trace that follows fails at the same place.  Lines of
     ``makers`` hold for the copies too.
     """
-    if not any(is_lazy(p) for p in (*module.parameters(), *module.buffers())):
+    if not any(map(_is_lazy, module.modules())):
         return module, makers
     memo: dict[int, Any] = {
         id(tensor): _without_numbers(tensor) for tensor in (*module.parameters(), *module.buffers())
@@ -50,6 +50,12 @@ def settled(
         if id(old) in makers
     }
     return twin, lines
+
+
+def _is_lazy(part: nn.Module) -> bool:
+    own = vars(part)
+    held = (*own.get("_parameters", {}).values(), *own.get("_buffers", {}).values())
+    return any(map(is_lazy, held))
 
 
 def _without_numbers(tensor: torch.Tensor) -> torch.Tensor:

@@ -223,7 +223,7 @@ def _told(
 ) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
-    parameters = heard.parameters
+    parameters, places = heard.parameters, modules_of(module)
     learning = heard.recorder.learning
     layers = ledger.finished(learning.taught if heard.failure is None else None)
     fixed = sum(_bytes(part.original) for part in heard.stood_in)
@@ -256,8 +256,8 @@ def _told(
         complete=heard.failure is None,
         unknown=tuple(ledger.unknown),
         failure=heard.failure,
-        modules={path: type(part).__name__ for path, part in modules_of(module)},
-        defined={path: makers[id(part)] for path, part in modules_of(module) if id(part) in makers},
+        modules={path: type(part).__name__ for path, part in places},
+        defined={path: makers[id(part)] for path, part in places if id(part) in makers},
         unused=() if heard.failure is not None else tuple(unused),
         frozen=tuple(frozen),
     )
