@@ -122,6 +122,29 @@ def test_what_else_decides(
     assert recall("resnet20", ASKED) is None
 
 
+def test_a_large_file_is_not_read_each_time(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = project / "weights.bin"
+    with weights.open("wb") as file:
+        file.truncate((1 << 24) + 1)
+    text = PACKAGE["other.py"].replace("import nn\n", "import nn\nopen('weights.bin').close()\n")
+    (project / "other.py").write_text(text)
+    check_all()
+    assert recall("other.py:Net", ASKED) is not None
+    monkeypatch.setattr(Path, "read_bytes", refuse_weights(Path.read_bytes))
+    assert recall("other.py:Net", ASKED) is not None
+    with weights.open("ab") as file:
+        file.write(b"more")
+    assert recall("other.py:Net", ASKED) is None
+
+
+def refuse_weights(real: Callable[[Path], bytes]) -> Callable[[Path], bytes]:
+    def read(path: Path) -> bytes:
+        assert path.name != "weights.bin"
+        return real(path)
+
+    return read
+
+
 def test_errors_are_not_remembered(project: Path) -> None:
     (project / "other.py").write_text("raise ValueError('not yet')\n")
     assert "not yet" in str(check_all()[1].error)

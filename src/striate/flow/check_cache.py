@@ -2,7 +2,8 @@
 
 A result holds for the TARGET, how it was checked, every source file of the user's that its import
 drew in, the other files that were read on the way, the packages that are installed, Python's
-version, the working directory, and striate itself.  What else a network may depend on (the clock,
+version, the working directory, and striate itself.  Files above 16 MiB count by size and time.
+What else a network may depend on (the clock,
 an environment variable, the network) is not seen: ``--no-cache``.
 
 The memory lies in ``$STRIATE_CACHE``, else in ``$XDG_CACHE_HOME/striate``, else in
@@ -32,6 +33,8 @@ from striate.records import Edit, Finding, Price
 
 _MOST = 2000
 """Results that are kept."""
+_LARGE = 1 << 24
+"""Bytes above which a file (weights, most likely) is known by its size and time instead."""
 _SOURCE_ENDINGS = (".py", ".pyc", ".so", ".pyd", ".part")
 
 
@@ -168,6 +171,9 @@ def _installed() -> str:
 
 
 def _digest(file: Path) -> str:
+    told = file.stat()
+    if told.st_size > _LARGE:
+        return f"{told.st_size} bytes of {told.st_mtime_ns}"
     return _hash(file.read_bytes())
 
 
