@@ -88,6 +88,24 @@ CASES: dict[str, tuple[Callable[[], nn.Module], int, str, Callable[[], nn.Module
         "put a 1×1 convolution from 16 to 16 channels with stride 4 on the skip.",
         lambda: net(two(16, 3, 2, stride=2), conv(16, 16, 1, 4, 0), subtract),
     ),
+    "a projection to too few channels": (
+        lambda: net(two(32, 3, 2), conv(16, 16, 1, 2, 0)),
+        32,
+        "give the projection `1.skip` out_channels=32.",
+        lambda: net(two(32, 3, 2), conv(16, 32, 1, 2, 0)),
+    ),
+    "a projection that does not stride": (
+        lambda: net(two(32, 3, 2), conv(16, 32, 1, 1, 0)),
+        32,
+        "give the projection `1.skip` stride=2.",
+        lambda: net(two(32, 3, 2), conv(16, 32, 1, 2, 0)),
+    ),
+    "the stride on both convolutions": (
+        lambda: net(two(16, 3, 2, stride=2), conv(16, 16, 1, 2, 0)),
+        32,
+        "give `1.branch.2` stride=1, since the branch strides twice.",
+        lambda: net(two(16, 3, 1, stride=2), conv(16, 16, 1, 2, 0)),
+    ),
     "padding forgotten twice": (
         lambda: net([*two(16, padding=0), nn.ReLU(), conv(16, 16, 5, 1, 0)]),
         32,

@@ -63,7 +63,8 @@ fewer weight layers is the skip, and is to become what the other is. For each ax
 fits when ⌊(n − 1)/s⌋ + 1 gives the other's length; a difference that the branch's own
 convolutions lost for want of padding is mended there. A pool that rounds down beside a convolution
 that rounds up is told to round up (`ceil_mode`); where a map was halved and doubled again, the
-image size that divides evenly is worked out.
+image size that divides evenly is worked out. A projection that is there already is told its
+channels and its stride; a branch that strides twice, which stride to leave out.
 
 ## Limits
 
@@ -79,22 +80,12 @@ He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (arXiv 15
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from striate.checking.graph import (
-    POOLS,
-    Graph,
-    is_map,
-    is_spatial_conv,
-    is_weighted,
-    kernel,
-    map_size,
-    pair,
-)
+from striate.checking.graph import Graph, is_weighted
+from striate.checking.meeting import Meeting, mend
 from striate.checking.rule import Spot
-from striate.checking.windows import module_is
-from striate.checking.words import place, sides
-from striate.records import Edit, Failure, Layer, Severity, Trace
+from striate.checking.words import sides
+from striate.records import Failure, Severity, Trace
 
 CODE = "RE401"
 NAME = "skip-shape-mismatch"
@@ -102,16 +93,6 @@ SEVERITY: Severity = "error"
 
 SUMS = frozenset({"add", "sub"})
 CATS = frozenset({"cat"})
-UPSAMPLES = frozenset({"interpolate", "conv_transpose2d", "pixel_shuffle"})
-
-
-class Meeting(NamedTuple):
-    """Two maps that were to be joined; ``skip`` passes fewer weight layers than ``branch``."""
-
-    skip: tuple[int, ...]
-    branch: tuple[int, ...]
-    on_branch: tuple[Layer, ...]
-    on_skip: tuple[Layer, ...] = ()
 
 
 def find(trace: Trace) -> Iterator[Spot]:
@@ -125,7 +106,7 @@ def find(trace: Trace) -> Iterator[Spot]:
     meeting = _meeting(Graph(trace), failure)
     skip, branch = meeting.skip, meeting.branch
     verb = "concatenated with" if failure.op in CATS else "added to"
-    rounded = _rounding_pools(meeting)
+    found = mend(meeting, channels_matter=failure.op in SUMS, image=trace.image[1:])
     yield Spot(
         at=failure,
         message=(
@@ -133,16 +114,8 @@ def find(trace: Trace) -> Iterator[Spot]:
             f"(channels×height×width)."
         ),
         measured={"skip": list(skip), "branch": list(branch), "op": failure.op},
-        fix=(
-            _mend(meeting, channels_matter=failure.op in SUMS, image=trace.image[1:])
-            or failure.hint
-        ),
-        edits=tuple(
-            Edit(path=pool.path, argument="ceil_mode", value=True)
-            for pool in rounded
-            if module_is(pool, "MaxPool2d", "AvgPool2d")
-        )
-        or _paddings(meeting),
+        fix=found.text if found is not None else failure.hint,
+        edits=found.edits if found is not None else (),
     )
 
 
@@ -152,7 +125,7 @@ def _meeting(graph: Graph, failure: Failure) -> Meeting:
     other = next(i for i, shape in enumerate(failure.shapes) if i and not _fits(shape, first))
     shapes = (first, failure.shapes[other])
     if len(failure.inputs) != len(failure.shapes):
-        return Meeting(*shapes, on_branch=())
+        return Meeting(*shapes)
     ends = [graph[failure.inputs[0]], graph[failure.inputs[other]]]
     behind = [graph.ancestors(end) for end in ends]
     own = [
@@ -166,128 +139,3 @@ def _meeting(graph: Graph, failure: Failure) -> Meeting:
 
 def _fits(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(a == b or 1 in (a, b) for a, b in zip(shape, other, strict=True))
-
-
-def _mend(meeting: Meeting, *, channels_matter: bool, image: tuple[int, ...]) -> str | None:
-    """The one change that would make the two fit, in a sentence; None if there is none."""
-    skip, branch = meeting.skip, meeting.branch
-    project = channels_matter and skip[1] != branch[1]
-    if skip[2:] == branch[2:]:
-        return f"put {_projection(skip, branch, 1)} on the skip." if project else None
-    rounded = _rounding_pools(meeting)
-    if rounded:
-        pools = " and ".join(place(pool.path) for pool in rounded)
-        return (
-            f"pass ceil_mode=True to {pools}, so that the odd map is rounded up as the branch does."
-        )
-    uneven = _uneven(meeting, image)
-    if uneven is not None:
-        return uneven
-    unpadded = _unpadded(meeting)
-    if unpadded:
-        pads = " and ".join(f"{place(one.path)} padding={_same_padding(one)}" for one in unpadded)
-        also = f", and put {_projection(skip, branch, 1)} on the skip" if project else ""
-        return f"give {pads}, so that the branch keeps its size{also}."
-    stride = _stride(skip[2:], branch[2:])
-    if stride is not None:
-        if channels_matter:
-            return f"put {_projection(skip, branch, stride)} on the skip."
-        return f"pool the skip with stride {stride}, or take the branch before its stride."
-    back = _stride(branch[2:], skip[2:])
-    if back is not None and channels_matter:
-        return (
-            f"the skip was strided and the branch was not: give a convolution of the branch stride "
-            f"{back}, or take the skip's stride away."
-        )
-    return None if channels_matter else f"resize one of the maps to {sides(skip[2:])} first."
-
-
-def _rounding_pools(meeting: Meeting) -> list[Layer]:
-    """The pool on the skip that would fit if it rounded up where the branch does."""
-    gaps = [m - n for n, m in zip(meeting.skip[2:], meeting.branch[2:], strict=True)]
-    if any(gap not in (0, 1) for gap in gaps) or not any(gaps):
-        return []
-    return [
-        layer
-        for layer in meeting.on_skip
-        if layer.op in POOLS
-        and not layer.attrs.get("ceil_mode")
-        and map_size(layer) == tuple(meeting.skip[2:])
-    ][-1:]
-
-
-def _uneven(meeting: Meeting, image: tuple[int, ...]) -> str | None:
-    """The image size at which what was halved and doubled again fits what was not."""
-    doubled = [*meeting.on_branch, *meeting.on_skip]
-    if not any(layer.op in UPSAMPLES for layer in doubled):
-        return None
-    fields = [layer.field for layer in doubled if layer.field is not None]
-    step = max((max(field.stride) for field in fields), default=1)
-    if step < 2 or all(side % step == 0 for side in image):
-        return None
-    fitting = tuple(-(-side // step) * step for side in image)
-    return (
-        f"use images whose sides {step} divides ({sides(fitting)} instead of {sides(image)}), or "
-        "resize or pad the smaller map before they meet."
-    )
-
-
-def _paddings(meeting: Meeting) -> tuple[Edit, ...]:
-    """The paddings that keep the branch's size, where that is the mend."""
-    if meeting.skip[2:] == meeting.branch[2:]:
-        return ()
-    found = _unpadded(meeting)
-    if any(not module_is(layer, "Conv2d") for layer in found):
-        return ()
-    return tuple(
-        Edit(path=layer.path, argument="padding", value=value[0] if value[0] == value[1] else value)
-        for layer in found
-        for value in [_same(layer)]
-    )
-
-
-def _projection(skip: tuple[int, ...], branch: tuple[int, ...], stride: int) -> str:
-    strided = f" with stride {stride}" if stride > 1 else ""
-    return f"a 1×1 convolution from {skip[1]} to {branch[1]} channels{strided}"
-
-
-def _stride(size: tuple[int, ...], wanted: tuple[int, ...]) -> int | None:
-    """The stride at which a 1×1 kernel makes ``wanted`` of ``size``, on both axes."""
-    for stride in range(2, max(size) + 1):
-        if all((n - 1) // stride + 1 == m for n, m in zip(size, wanted, strict=True)):
-            return stride
-    return None
-
-
-def _unpadded(meeting: Meeting) -> list[Layer]:
-    """The branch's convolutions that lack "same" padding, if that alone is what it lost."""
-    short = [
-        layer
-        for layer in meeting.on_branch
-        if is_spatial_conv(layer)
-        and is_map(layer)
-        and pair(layer, "stride", 1) == (1, 1)
-        and any(_lost(layer, axis) > 0 for axis in (0, 1))
-    ]
-    lost = tuple(sum(_lost(layer, axis) for layer in short) for axis in (0, 1))
-    gap = tuple(n - m for n, m in zip(meeting.skip[2:], meeting.branch[2:], strict=True))
-    even = any(k % 2 == 0 for layer in short for k in kernel(layer))
-    return short if short and not even and lost == gap else []
-
-
-def _lost(layer: Layer, axis: int) -> int:
-    span = pair(layer, "dilation", 1)[axis] * (kernel(layer)[axis] - 1)
-    return span - 2 * pair(layer, "padding", 0)[axis]
-
-
-def _same_padding(layer: Layer) -> str:
-    """The padding that keeps a map's size at stride 1, as it is written in PyTorch."""
-    wanted = _same(layer)
-    return str(wanted[0]) if wanted[0] == wanted[1] else str(wanted)
-
-
-def _same(layer: Layer) -> tuple[int, int]:
-    rows, columns = (
-        pair(layer, "dilation", 1)[axis] * (kernel(layer)[axis] - 1) // 2 for axis in (0, 1)
-    )
-    return rows, columns
