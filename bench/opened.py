@@ -103,6 +103,8 @@ def _squeezes(name: str, given: Any, out: Tensor, args: Any, kwargs: Any) -> boo
         return False
     if name.startswith(("adaptive_avg_pool", "adaptive_max_pool", "avg_pool")):
         return out.shape[2:].numel() == 1 and given.shape[2:].numel() > 1
+    if name in ("matmul", "__matmul__"):  # positions, each with a weight (global context)
+        return out.shape[-1] == 1 < given.shape[-1]
     if name in ("mean", "sum", "norm", "vector_norm", "var", "std"):
         over = _given_dim(args, kwargs)
         return isinstance(over, (tuple, list)) and len(over) > 1
