@@ -5,10 +5,11 @@ Goes out: a ``records.Trace``: each operation with its shape, source line, param
 multiply-accumulates, bytes and receptive field.
 May import: torch, numpy, ``striate.records``, ``striate.errors``.
 
-``run.py`` is the whole procedure; ``prepare.py`` makes the module safe to run, ``recorder.py``
-listens to the dispatcher, ``places.py`` knows where in the program it is, ``ops/`` says what each
-operation does, ``fields/`` is the algebra of receptive fields, ``costs.py`` counts, ``memory.py``
-weighs, ``failure.py`` explains.
+``run.py`` is the whole procedure, ``listening.py`` one forward of it; ``prepare.py`` makes the
+module safe to run, ``inputs.py`` what it is called with; ``recorder.py`` listens to the dispatcher,
+``places.py`` knows where in the program it is, ``ops/`` says what each operation does, ``fields/``
+is the algebra of receptive fields, ``costs.py`` and ``backward.py`` count, ``memory.py``,
+``traffic.py`` and ``step.py`` weigh, ``failure.py`` explains.
 """
 
 from striate.tracing.run import trace

@@ -69,6 +69,11 @@ class StoodIn:
                 meta = nn.Parameter(meta, requires_grad=original.requires_grad)
             self.tensor = meta
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes up where it really is."""
+        return self.original.numel() * self.original.element_size()
+
 
 @contextmanager
 def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
