@@ -9,6 +9,7 @@ counter finds in the same forward on the meta device.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -41,6 +42,12 @@ def counted(net: nn.Module, image: tuple[int, ...]) -> int:
     return counter.get_total_flops() // 2
 
 
+def _reason(error: StriateError) -> str:
+    """Its first sentence, without the target and without the place in somebody's folders."""
+    said = str(error).split(": ", 1)[1]
+    return re.sub(r" at \S+:\d+", "", said).split(". ")[0]
+
+
 def row(name: str) -> dict[str, Cell]:
     """One classifier; ``said`` is why it does not trace, where it does not."""
     found: dict[str, Cell] = {"target": name}
@@ -50,7 +57,7 @@ def row(name: str) -> dict[str, Cell]:
     except StriateError as error:
         return found | {
             "layers": 0, "params": 0, "macs": 0, "params_off": 0, "macs_off": 0.0, "unknown": 0,
-            "refused": True, "said": str(error).split(": ", 1)[1],
+            "refused": True, "said": _reason(error),
         }  # fmt: skip
     net = made(target.make)[0].to("meta").eval()
     params = sum(p.numel() for p in net.parameters())
@@ -94,16 +101,18 @@ def main() -> None:
                 Column(key="layers", title="layers", shown=",d"),
                 Column(key="params", title="parameters", shown=",d"),
                 Column(key="macs", title="MACs", shown=",d"),
-                Column(key="params_off", title="parameters off by", shown="+d"),
+                Column(key="params_off", title="parameters off by", shown="+.0f"),
                 Column(key="macs_off", title="MACs off the counter's", shown="+.2%"),
-                Column(key="unknown", title="unknown operations", shown="d"),
-                Column(key="refused", title="not traced"),
+                Column(key="unknown", title="unknown operations", shown=".0f"),
+                Column(key="refused", title="not traced", shown=".0f"),
                 Column(key="said", title="why"),
             ),
             rows=tuple(rows),
             claims=(
                 Claim(text="at most 5 do not trace", column="refused", by="sum", at_most=5),
                 Claim(text="no parameter off", column="params_off", by="largest", at_most=0),
+                Claim(text="no MACs above the counter", column="macs_off", by="largest", at_most=0),
+                Claim(text="no MACs below it", column="macs_off", by="smallest", at_least=0),
                 Claim(text="no operation unknown", column="unknown", by="largest", at_most=0),
             ),
         ),
