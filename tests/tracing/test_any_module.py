@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from peers import import_peer
 from striate.errors import TraceError
 from striate.records import Trace
 from striate.tracing import trace
@@ -286,3 +287,34 @@ def test_a_quantised_module_says_what_cannot_be_seen() -> None:
     assert failure.message.startswith("a quantised module holds packed weights and scales")
     assert failure.hint == "trace the network as it was before it was converted"
     assert [layer.op for layer in found] == ["input", "conv2d", "flatten"]
+
+
+@pytest.fixture(scope="module")
+def torchvision() -> Any:
+    try:
+        return import_peer("torchvision")
+    except ImportError:
+        pytest.skip("torchvision is not installed")
+
+
+def test_a_segmenter_returns_a_dict(torchvision: Any) -> None:
+    make = torchvision.models.segmentation.lraspp_mobilenet_v3_large
+    found = trace(lambda: make(weights_backbone=None), (3, 64, 64))
+    assert found.complete, found.failure
+    assert found.unknown == ()
+    assert found.layers[-1].shape == (1, 21, 64, 64)
+
+
+def test_a_detector_is_traced_up_to_where_it_needs_numbers(torchvision: Any) -> None:
+    """Its heads are seen; which boxes stay is decided by scores."""
+    make = torchvision.models.detection.ssdlite320_mobilenet_v3_large
+    found = trace(lambda: make(weights_backbone=None), (3, 320, 320))
+    failure = found.failure
+    assert failure is not None
+    assert failure.message == (
+        "nonzero() or a boolean index needs the numbers in a tensor, and a trace has only shapes"
+    )
+    assert failure.source is not None
+    assert "torchvision/models/detection/ssd.py" in failure.source
+    parameters = sum(p.numel() for p in make(weights_backbone=None).parameters())
+    assert sum(layer.params for layer in found) == parameters
