@@ -14,8 +14,13 @@ from striate.building import build
 from striate.checking import check
 from striate.tracing import trace
 
+FLATTENED = "most of its parameters are in the layer behind its flatten"
+BIASED = "torchvision's, whose weights it takes, has the biases too"
+
 REVIEWED: dict[str, dict[str, str]] = {
-    "vgg16": {"SH102": "103 of its 138 M parameters are in the layer behind its 7×7 flatten"},
+    "alexnet": {"SH102": FLATTENED},
+    **{f"vgg{depth}": {"SH102": FLATTENED} for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}_bn": {"SH102": FLATTENED, "PA301": BIASED} for depth in (11, 13, 16, 19)},
     "plain20": {"FL201": "its last block's positions each see 65 px of 32"},
     "plain32": {
         "FL201": "nine layers behind the border",
@@ -23,6 +28,7 @@ REVIEWED: dict[str, dict[str, str]] = {
     },
     "plain44": {"FL201": "see plain32", "RE402": "14.12 % error (facts/cifar10.json)"},
     "plain56": {"FL201": "see plain32", "RE402": "15.39 % error (facts/cifar10.json)"},
+    "preact_resnet1001": {"CO605": "4.92 % error, where a wide one of 40 layers has 4.53 %"},
 }
 
 
@@ -31,7 +37,7 @@ def test_the_zoo_says_what_was_reviewed_and_nothing_else(name: str) -> None:
     arch = zoo(name)
     findings = check(trace(lambda: build(arch, device="meta"), arch.image))
     assert {finding.code for finding in findings} == set(REVIEWED.get(name, {}))
-    assert all(finding.severity == "warning" for finding in findings)
+    assert all(finding.severity != "error" for finding in findings)
 
 
 def cna(given: int, out: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:

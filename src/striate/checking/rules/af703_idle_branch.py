@@ -116,7 +116,7 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
             measured={
                 "share": round(branch.share, 6),
                 "shift": round(branch.shift, 6),
-                "layers": len(own),
+                "own_layers": len(own),
             },
             price=Price(
                 params=sum(layer.params for layer in own),

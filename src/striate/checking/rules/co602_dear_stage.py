@@ -137,7 +137,7 @@ def find(trace: Trace) -> Iterator[Spot]:
                 "map": list(size),
                 "share": round(share, 4),
                 "width": width,
-                "layers": len(stages[size]),
+                "convolutions": len(stages[size]),
             },
             price=Price(macs=round(macs - trace.totals.macs / 2)),
             fix="make this stage narrower or shorter, or downsample before it.",
