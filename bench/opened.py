@@ -99,8 +99,10 @@ def _third(args: Any) -> bool:
 
 def _squeezes(name: str, given: Any, out: Tensor, args: Any, kwargs: Any) -> bool:
     """Whether this took a whole map to one position: a gate, or statistics over space."""
-    if not isinstance(given, Tensor) or given.dim() < 4:
+    if not isinstance(given, Tensor) or given.dim() < 3:
         return False
+    if given.dim() == 3:  # tokens summed into one (additive attention)
+        return name == "sum" and _given_dim(args, kwargs) == 1
     if name.startswith(("adaptive_avg_pool", "adaptive_max_pool", "avg_pool")):
         return out.shape[2:].numel() == 1 and given.shape[2:].numel() > 1
     if name in ("matmul", "__matmul__"):  # positions, each with a weight (global context)
