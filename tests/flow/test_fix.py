@@ -153,7 +153,7 @@ def test_a_package_and_its_name(nets: Path) -> None:
 @pytest.mark.parametrize(
     ("net", "reason"),
     [
-        ("Half", "nets.py line 22 makes 2 modules, of which 1 ask for this"),
+        ("Half", "nets.py line 22 makes 2 modules of Conv2d, of which some do not ask for this"),
         ("Configured", "nets.py line 40: Conv2d: bias is bias, which is not a literal"),
     ],
 )

@@ -104,6 +104,24 @@ def test_every_call_of_a_line_where_each_made_a_module() -> None:
     assert changed(HEAD + line, setting(modules=2, bias=False)) == HEAD + after
 
 
+def test_one_call_of_a_line() -> None:
+    line = "a = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU(), nn.ReLU()), nn.ReLU())\n"
+    edits = [
+        CallEdit(line=2, name="ReLU", modules=4, index=1, away=True),
+        CallEdit(line=2, name="ReLU", modules=4, index=3, arguments={"inplace": True}),
+        CallEdit(line=2, name="Sequential", modules=2, index=1, away=True),
+    ]
+    assert changed(HEAD + line, *edits[:2]) == HEAD + (
+        "a = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Identity(), nn.ReLU()), "
+        "nn.ReLU(inplace=True))\n"
+    )
+    assert changed(HEAD + line, edits[2]) == HEAD + (
+        "a = nn.Sequential(nn.ReLU(), nn.Identity(), nn.ReLU())\n"
+    )
+    with pytest.raises(InputError, match="line 2 makes 3 modules of ReLU, of which some do not"):
+        changed(HEAD + line, CallEdit(line=2, name="ReLU", modules=3, index=1, away=True))
+
+
 @pytest.mark.parametrize(
     ("before", "line", "after"),
     [

@@ -19,7 +19,8 @@ Value = bool | float | str | tuple[int, ...] | None
 class CallEdit:
     """What the calls of ``name`` that begin on ``line`` become.
 
-    ``modules``: how many modules were made there.  ``arguments``: those to set.  ``away``: the call
+    ``modules``: how many modules were made there; ``index``: which of as many calls is meant, in
+    the order they are written, or None for all.  ``arguments``: those to set.  ``away``: the call
     goes: the end of an ``nn.Sequential`` is cut, anything else becomes ``nn.Identity()``, so that
     what follows keeps its name and its place.
     """
@@ -27,6 +28,7 @@ class CallEdit:
     line: int
     name: str
     modules: int = 1
+    index: int | None = None
     arguments: Mapping[str, Value] = field(default_factory=dict[str, Value])
     away: bool = False
 
@@ -49,6 +51,11 @@ def changed_calls(
         calls = visitor.seen[edit.line, edit.name]
         if not calls:
             raise InputError(f"line {edit.line}: no call of {edit.name} begins there")
+        if edit.index is not None and calls != edit.modules:
+            raise InputError(
+                f"line {edit.line} makes {edit.modules} modules of {edit.name}, of which some do "
+                "not ask for this"
+            )
         if calls > 1 and calls != edit.modules:
             raise InputError(
                 f"line {edit.line}: {calls} calls of {edit.name} begin there, and {edit.modules} "
@@ -67,28 +74,37 @@ class _Changes(cst.CSTTransformer):
         identity: cst.BaseExpression | None,
     ) -> None:
         super().__init__()
-        self.edits = {(edit.line, edit.name): edit for edit in edits}
+        self.edits = edits
+        self.numbers: dict[cst.Call, int] = {}
         self.parameters, self.identity = parameters, identity
         self.seen: Counter[tuple[int, str]] = Counter()
         self.away: set[cst.Call] = set()
 
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802  # LibCST's name
+        place = self._place(node)
+        self.numbers[node] = self.seen[place]
+        self.seen[place] += 1
+
     def leave_Call(  # noqa: N802  # LibCST's name
         self, original_node: cst.Call, updated_node: cst.Call
     ) -> cst.BaseExpression:
-        name = _last_name(original_node.func)
+        line, name = self._place(original_node)
         if name == "Sequential":
             updated_node = self._shortened(original_node, updated_node)
-        position = cast("Any", self.get_metadata(PositionProvider, original_node))
-        edit = self.edits.get((position.start.line, name))
-        if edit is None:
-            return updated_node
-        self.seen[edit.line, edit.name] += 1
-        if edit.away:
-            self.away.add(original_node)
-            return self._identity(original_node, edit)
-        for argument, value in edit.arguments.items():
-            updated_node = self._with(updated_node, edit, argument, value)
+        for edit in self.edits:
+            meant = edit.index is None or edit.index == self.numbers[original_node]
+            if (edit.line, edit.name) != (line, name) or not meant:
+                continue
+            if edit.away:
+                self.away.add(original_node)
+                return self._identity(original_node, edit)
+            for argument, value in edit.arguments.items():
+                updated_node = self._with(updated_node, edit, argument, value)
         return updated_node
+
+    def _place(self, call: cst.Call) -> tuple[int, str]:
+        position = cast("Any", self.get_metadata(PositionProvider, call))
+        return position.start.line, _last_name(call.func)
 
     def _identity(self, call: cst.Call, edit: CallEdit) -> cst.BaseExpression:
         if isinstance(call.func, cst.Attribute) and _last_name(call.func.value) == "nn":

@@ -1,7 +1,7 @@
 """Python source mended: literal arguments, at the very line that made the module.
 
-A line may make many modules (a loop, a factory that is called often).  It is changed only if each
-of them asks for the same change, so that nothing else changes with it.
+A line may make many modules.  Where one call makes them (a loop, a factory that is called often),
+it is changed only if each of them asks for the same, so that nothing else changes with it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ class SourceDesign:
 def _planned(
     edits: Sequence[Edit], trace: Trace, files: Mapping[Path, bytes]
 ) -> dict[Path, list[CallEdit]]:
-    """The calls to change, by file; InputError where a line's modules do not all ask for it."""
+    """The calls to change, by file.
+
+    Where the modules of a line do not all ask for the same, each stands for the call at its place,
+    which holds if there are as many calls (``changed_calls`` counts them).
+    """
     wanted: dict[str, dict[str | None, Value]] = {}
     for edit in edits:
         asked = wanted.setdefault(edit.path, {})
@@ -80,20 +84,18 @@ def _planned(
     for (file, line, name), modules in places.items():
         made = _made_at(trace, next(iter(modules)))
         first = next(iter(modules.values()))
-        if len(modules) < len(made) or any(asked != first for asked in modules.values()):
-            raise InputError(
-                f"{shown(file)} line {line} makes {len(made)} modules, of which "
-                f"{sum(asked == first for asked in modules.values())} ask for this"
+        together = len(modules) == len(made) and all(asked == first for asked in modules.values())
+        for path, asked in [next(iter(modules.items()))] if together else modules.items():
+            found.setdefault(file, []).append(
+                CallEdit(
+                    line=line,
+                    name=name,
+                    modules=len(made),
+                    index=None if together else made.index(path),
+                    arguments={key: value for key, value in asked.items() if key is not None},
+                    away=None in asked,
+                )
             )
-        found.setdefault(file, []).append(
-            CallEdit(
-                line=line,
-                name=name,
-                modules=len(made),
-                arguments={key: value for key, value in first.items() if key is not None},
-                away=None in first,
-            )
-        )
     return found
 
 
@@ -109,7 +111,7 @@ def _place(path: str, trace: Trace, files: Mapping[Path, bytes]) -> Place:
 
 
 def _made_at(trace: Trace, path: str) -> list[str]:
-    """Every module that the line of ``path`` made, of its class, itself among them."""
+    """Every module that the line of ``path`` made, of its class, in the order they are held."""
     line, kind = trace.defined[path], trace.modules[path]
     return [
         other
