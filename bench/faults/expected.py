@@ -70,12 +70,9 @@ RELATIONAL = frozenset(
         "result-ignored",
         "no-activation",
         "no-dense-activation",
-        "norm-after-activation",
-        "activation-twice",
         "skip-forgotten",
         "activation-on-identity",
         "activation-before-addition",
-        "dropout-before-norm",
         "plain-list",
         "huge-dense",
         "collapse-early",
@@ -83,8 +80,6 @@ RELATIONAL = frozenset(
         "pool-copies",
         "pool-of-one",
         "projected-everywhere",
-        "bias-before-norm",
-        "dense-bias-before-norm",
     ]
 )
 """Kinds between two layers: either of them is the right place, or what lies between."""
@@ -94,3 +89,6 @@ BEHIND = frozenset(("collapse-early", "imagenet-stem"))
 
 OWNERS = frozenset(("plain-list",))
 """Kinds that are at the module whose class was written so, not at a layer."""
+
+PRECEDING = frozenset(("bias-before-norm", "dense-bias-before-norm"))
+"""Kinds between a layer and the norm behind it: where the norm was put in, the layer is right."""

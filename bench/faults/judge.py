@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from faults.expected import BEHIND, EXPECTED, OWNERS, RELATIONAL
+from faults.expected import BEHIND, EXPECTED, OWNERS, PRECEDING, RELATIONAL
 from faults.program import Mutant
 from striate.checking import check, rules
 from striate.checking.rule import Given
@@ -34,7 +34,8 @@ class Verdict:
     """What the rules made of one mutant.
 
     ``found``: a finding says what its kind asks for.  ``placed``: one of those stands at a layer
-    that was touched.  ``stray``: warnings and errors at layers neither touched nor downstream.
+    that was touched.  ``chance``: the share of the network's layers that would have been right.
+    ``stray``: warnings and errors at layers neither touched nor downstream.
     ``refused``: what is said instead, where the network could not be made at all: it counts as
     found where it ends with a mend, and as placed where it names the line.
     """
@@ -44,6 +45,7 @@ class Verdict:
     placed: bool
     stray: tuple[Finding, ...]
     findings: tuple[Finding, ...]
+    chance: float = 0.0
     refused: str | None = None
 
 
@@ -76,7 +78,7 @@ def judge(
         line = re.search(r"mutant_\d+\.py:(\d+)", said)
         mended = "would divide" in said
         placed = mended and line is not None and int(line[1]) in mutant.lines
-        return Verdict(mutant, mended, placed, (), (), said)
+        return Verdict(mutant, mended, placed, (), (), refused=said)
     opinions = [rule.code for rule in rules() if rule.opt_in and rule.code in expected]
     given = None if mutant.batch is None else Given(batch=mutant.batch)
     settled = {(one.code, one.path) for one in known}
@@ -90,19 +92,20 @@ def judge(
     here = [one for one in findings if {_line(one.source), _line(one.defined)} & mutant.lines]
     places = right_places(traced, mutant, touched)
     followed = closure(traced.consumers(), touched)
-    allowed = places | {traced.layers[index].path for index in followed}
+    allowed = places | Places(frozenset(traced.layers[index].path for index in followed))
     if traced.failure is not None:
-        allowed.add(traced.failure.path)
+        allowed |= Places(frozenset((traced.failure.path,)))
     return Verdict(
         mutant,
         bool(wanted),
-        any(one in here or _stands(one, traced, places) for one in wanted),
+        any(one in here or _stands(one, traced, places, named=True) for one in wanted),
         tuple(
             one
             for one in findings
             if one.severity != "info" and one not in here and not _stands(one, traced, allowed)
         ),
         tuple(findings),
+        sum(places.hold(layer.path) for layer in traced) / len(traced),
     )
 
 
@@ -120,21 +123,11 @@ def touched_layers(traced: Trace, healthy: Trace, mutant: Mutant) -> set[int]:
         if {_line(layer.source), _line(layer.defined)} & mutant.lines
         or any(_under(layer.path, path) for path in mutant.paths)
     }
-    before = {layer.path: layer for layer in healthy if layer.attrs}
-    pairs = {(layer.path, layer.op) for layer in healthy}
-    same = {(layer.path, layer.op) for layer in traced} <= pairs
-    if same and (len(traced) == len(healthy) or not traced.complete):
-        for layer in traced:
-            was = before.get(layer.path)
-            if was is not None and layer.attrs and was.op == layer.op:
-                names = [name for name in CALLED_WITH if name in was.attrs]
-                if any(was.attrs[name] != layer.attrs.get(name) for name in names):
-                    found.add(layer.index)
+    found |= _differing(traced, healthy)
     for modules in (named_modules, made_modules):
         if not found:
             paths = modules(traced, mutant)
             found = {one.index for one in traced if any(_under(one.path, path) for path in paths)}
-    found = found or _differing(traced, healthy)
     if not found:
         paths = _instances(traced, mutant)
         found = {one.index for one in traced if any(_under(one.path, path) for path in paths)}
@@ -186,8 +179,27 @@ def _of_class(traced: Trace, mutant: Mutant, line: int) -> set[str]:
     return set()
 
 
-def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
-    """Paths at which a finding counts as placed."""
+@dataclass(frozen=True)
+class Places:
+    """Where a finding may stand: at a layer's path or the module right around it, or anywhere in
+    a module.
+    """
+
+    layers: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
+
+    def __or__(self, other: Places) -> Places:
+        return Places(self.layers | other.layers, self.modules | other.modules)
+
+    def hold(self, path: str) -> bool:
+        """Whether ``path`` is among them."""
+        return any(path == one or path == one.rpartition(".")[0] != "" for one in self.layers) or (
+            any(_under(path, one) or path == one.rpartition(".")[0] != "" for one in self.modules)
+        )
+
+
+def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> Places:
+    """Where a finding counts as placed."""
     upstream = {layer.index: layer.inputs for layer in traced}
     indices = set(touched)
     if mutant.before:
@@ -199,7 +211,11 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
         indices |= _neighbours(traced, touched)
     if mutant.kind in BEHIND:
         indices |= _spatial_behind(traced, touched)
-    places = {traced.layers[index].path for index in indices} | set(mutant.paths)
+    if mutant.kind in PRECEDING:
+        ends = {layer.index for layer in traced if layer.op in LINEAR}
+        indices |= _until(upstream, touched - ends, ends)
+    places = {traced.layers[index].path for index in indices}
+    modules = set(mutant.paths)
     spoken = named_modules(traced, mutant) | made_modules(traced, mutant)
     spoken |= {
         ".".join(part for part in (path, name) if part)
@@ -208,11 +224,9 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
         if module == kind
     }
     if mutant.before:
-        places |= named_modules(traced, mutant)
+        modules |= named_modules(traced, mutant)
     for name in (*traced.unused, *traced.frozen):
-        path = name.rpartition(".")[0]
-        if any(_under(path, other) for other in spoken):
-            places.add(path)
+        modules |= {other for other in spoken if _under(name.rpartition(".")[0], other)}
     if mutant.kind in OWNERS:
         places |= {path for line in mutant.lines for path in _of_class(traced, mutant, line)}
     failure = traced.failure
@@ -230,7 +244,7 @@ def right_places(traced: Trace, mutant: Mutant, touched: set[int]) -> set[str]:
         or any(_under(failure.path, other) for other in spoken | _instances(traced, mutant))
     ):
         places.add(failure.path)
-    return places
+    return Places(frozenset(places), frozenset(modules))
 
 
 def closure(edges: Mapping[int, Iterable[int]], start: Iterable[int]) -> set[int]:
@@ -274,13 +288,13 @@ def _until(edges: Mapping[int, Sequence[int]], start: set[int], ends: set[int]) 
     return found
 
 
-def _stands(finding: Finding, traced: Trace, places: set[str]) -> bool:
-    """At one of the places, at the module around or inside one, or naming one.
+def _stands(finding: Finding, traced: Trace, places: Places, *, named: bool = False) -> bool:
+    """At one of the places; with ``named``, its message may name one instead.
 
     A finding on a stretch of layers ("from here to `head`") stands at all of them.
     """
-    named = re.findall(r"`([^`]+)`", finding.message)
-    if any(_at(path, places) for path in (finding.path, *named)):
+    others = re.findall(r"`([^`]+)`", finding.message) if named else []
+    if any(places.hold(path) for path in (finding.path, *others)):
         return True
     stretch = re.search(r"from here to `([^`]+)`", finding.message)
     if stretch is None:
@@ -288,14 +302,10 @@ def _stands(finding: Finding, traced: Trace, places: set[str]) -> bool:
     first = [layer.index for layer in traced if _under(layer.path, finding.path)]
     last = [layer.index for layer in traced if _under(layer.path, stretch[1])]
     return any(
-        _at(layer.path, places)
+        places.hold(layer.path)
         for layer in traced
         if first and last and first[0] <= layer.index <= last[-1]
     )
-
-
-def _at(path: str, places: set[str]) -> bool:
-    return any(_under(path, place) or (path and _under(place, path)) for place in places)
 
 
 def _under(path: str, other: str) -> bool:
