@@ -145,8 +145,8 @@ def main() -> None:
             what=(
                 "Seconds of `striate check` from start to end, with nothing remembered and with "
                 "everything remembered, beside those of importing PyTorch and the project alone; "
-                "and the seconds that a core worked for it, which are those of an idle machine, "
-                "where the load average says that other work ran beside it."
+                "and the seconds that a core worked for it, which other work beside it (the load "
+                "average) changes little."
             ),
             command=command(),
             commit=head,
