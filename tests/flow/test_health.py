@@ -116,6 +116,14 @@ def test_a_branch_is_measured_against_its_sum_and_left_out(how: str) -> None:
     assert found.flipped == pytest.approx(float(flipped))
 
 
+def test_where_a_branch_began_is_measured_on_the_network_before_training() -> None:
+    start = network()
+    nn.init.zeros_(start.b.weight)
+    nn.init.zeros_(start.b.bias)  # pyright: ignore[reportArgumentType]  # it has one
+    assert [branch.began for branch in measured(network(), start=start).branches] == [0.0]
+    assert [branch.began for branch in measured(network()).branches] == [None]
+
+
 def test_a_strong_branch_is_not_left_out() -> None:
     net = network()
     with torch.no_grad():

@@ -11,7 +11,7 @@ import copy
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -63,6 +63,12 @@ def measure(
         logits = logits_of(module, inputs, "fp32", classes)
     finite = bool(torch.isfinite(logits).all())
     mean = logits.mean(dim=0)
+    began: Mapping[int, float] = {}
+    if start is not None:
+        before = Heard(layers=layers, branches=branches)
+        with evaluating(start), estimated_norms(start), _hearing(start, before):
+            logits_of(start, inputs, "fp32", classes)
+        began = before.shares
     normed = any(isinstance(part, _BATCH_NORMS) for part in module.modules())
     batch_accuracy = None
     if normed and finite and len(inputs) > 1:
@@ -73,7 +79,12 @@ def measure(
         classes=classes,
         first_loss=first_loss,
         units=tuple(heard.units),
-        branches=tuple(_tried(module, inputs, logits, heard, trace)) if finite else (),
+        branches=tuple(
+            replace(branch, began=began.get(branch.index))
+            for branch in _tried(module, inputs, logits, heard, trace)
+        )
+        if finite
+        else (),
         started=() if start is None else _gradients(start, inputs, labels, classes, train=True),
         ended=_gradients(module, inputs, labels, classes, train=False) if finite else (),
         spread=float(logits.std(dim=0, unbiased=False).mean()) if finite else None,

@@ -34,7 +34,7 @@ class Branch:
     over images of ‖branch‖ / ‖branch + skip‖.  ``flipped``: share of the images whose class
     changes when the branch is left out; ``shift``: how far their logits move then, as a share of
     the logits' deviation over images.  Both are None where that was not tried, the branch being
-    too strong to be idle.
+    too strong to be idle.  ``began``: the share before step 1, None where that is not known.
     """
 
     index: int
@@ -42,6 +42,7 @@ class Branch:
     share: float
     flipped: float | None = None
     shift: float | None = None
+    began: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,13 +62,14 @@ image = (3, 8, 8)
 At each sum of a skip and a branch, the branch's length as a share of the sum's, averaged over the
 images; of those below 5 %, the sixteen least are left out, one at a time, over the same images.
 Found where the share is below 2 %, no image changes its class, and the logits move by less than
-2 % of their deviation over images. The price is the branch's parameters and multiply-accumulates.
+2 % of their deviation over images. What the share was before step 1 is measured too, where the
+network can be made again as it was. The price is the branch's parameters and multiply-accumulates.
 
 ## Limits
 
 Branches are tried one by one: two that are idle alone may be needed together. A branch that was
 scaled down to begin with (layer scale, a norm that starts at zero) and was trained too short is
-idle too, and more training is the mend then.
+idle too: it is said where it began at zero, and more training is the mend then.
 
 ## References
 
@@ -93,6 +94,7 @@ ASKS = ("health",)
 SILENT_IF = ("AF706", "AF708")  # where nothing is heard, no branch is
 
 FAINT = 0.02
+ZERO = 1e-3  # the share of a branch whose last norm or scale starts at zero
 
 
 def find(trace: Trace, given: Given) -> Iterator[Spot]:
@@ -106,23 +108,30 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
         if branch.share >= FAINT or branch.flipped > 0 or branch.shift >= FAINT:
             continue
         end, own = _own(graph, branch)
+        zero = branch.began is not None and branch.began < ZERO
+        since = "; it began at zero and has hardly left it" if zero else ""
         yield Spot(
             at=end,
             message=(
                 f"the branch that ends here is {percent(branch.share)} of the sum in "
                 f"{place(graph[branch.index].path)}; without it none of "
-                f"{many(given.health.images, 'image')} gets another class."
+                f"{many(given.health.images, 'image')} gets another class{since}."
             ),
             measured={
                 "share": round(branch.share, 6),
                 "shift": round(branch.shift, 6),
+                "began": branch.began,
                 "own_layers": len(own),
             },
             price=Price(
                 params=sum(layer.params for layer in own),
                 macs=sum(layer.macs or 0 for layer in own),
             ),
-            fix="take the block out, or train longer if its branch began at zero.",
+            fix=(
+                "train longer, and take the branch out if it stays so."
+                if zero
+                else "take the branch out."
+            ),
         )
 
 
