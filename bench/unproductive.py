@@ -273,11 +273,12 @@ def record(cases: dict[str, Case], done: Sequence[Outcome], options: argparse.Na
         title="What a network loses with its unproductive layers",
         what=(
             f"CIFAR-10 at 32×32 pixels (re-compressed to JPEG): {options.part:,} training images, "
-            f"as many of each class, of which a tenth are validation; all 10,000 test images; "
-            f"{options.epochs} epochs of the default recipe. Each network is trained as it is and "
-            f"without the layers that {RULE} names, from the same seeds. A loss below zero is a "
-            "gain. Short training favours shallow networks that have no skips, so this says what "
-            "is lost in a budget of this size, not in the limit."
+            "as many of each class, of which a tenth are held out for validation; accuracy on all "
+            f"10,000 test images; {options.epochs} epochs of the default recipe. Each network is "
+            f"trained as it is and without the layers that {RULE} names, from the same seeds; what "
+            "they cost is what the rule promised and what the two traces differ by. A loss below "
+            "zero is a gain. Short training favours shallow networks that have no skips: this says "
+            "what is lost in a budget of this size, not in the limit."
         ),
         command=command(),
         commit=head,
