@@ -10,6 +10,7 @@ from striate.checking.rule import Given
 from striate.tracing import trace
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # a bug that was reported
 @pytest.mark.parametrize("bug", all_bugs(), ids=lambda bug: bug.name)
 def test_the_fault_is_found_with_its_mend(bug: Bug) -> None:
     given = None if bug.batch is None else Given(batch=bug.batch)
