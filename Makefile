@@ -67,6 +67,7 @@ serve-docs: $(VENV)/installed-dev ## the docs on this machine, rebuilt as they a
 
 bench: $(VENV)/installed ## measure again what bench/RESULTS.md says
 	$(BIN)/python bench/digits.py
+	$(BIN)/python bench/check.py
 	$(BIN)/python bench/mutants.py --json
 	$(BIN)/python tools/bench_results.py
 
