@@ -91,7 +91,7 @@ def judge(
     wanted = [one for one in findings if one.code in expected]
     here = [one for one in findings if {_line(one.source), _line(one.defined)} & mutant.lines]
     places = right_places(traced, mutant, touched)
-    followed = closure(traced.consumers(), touched)
+    followed = closure(traced.consumers(), touched | _rewired(traced, healthy))
     allowed = places | Places(frozenset(traced.layers[index].path for index in followed))
     if traced.failure is not None:
         allowed |= Places(frozenset((traced.failure.path,)))
@@ -136,18 +136,39 @@ def touched_layers(traced: Trace, healthy: Trace, mutant: Mutant) -> set[int]:
 
 def _differing(traced: Trace, healthy: Trace) -> set[int]:
     """Layers that have no counterpart in the healthy network, or stand beside one that went."""
+    found: set[int] = set()
+    for tag, _, last, first, end in _aligned(traced, healthy):
+        if tag == "delete" and last < len(healthy):
+            found.update((first - 1, first))
+        elif tag in ("insert", "replace"):
+            found.update(range(first, end))
+    return {index for index in found if 0 < index < len(traced)}
+
+
+def _rewired(traced: Trace, healthy: Trace) -> set[int]:
+    """Layers that are what they were, and are given something else."""
+    was = {
+        new: old
+        for tag, first, last, start, end in _aligned(traced, healthy)
+        if tag == "equal"
+        for old, new in zip(range(first, last), range(start, end), strict=True)
+    }
+    return {
+        new
+        for new, old in was.items()
+        if [was.get(index) for index in traced.layers[new].inputs]
+        != list(healthy.layers[old].inputs)
+    }
+
+
+def _aligned(traced: Trace, healthy: Trace) -> list[tuple[str, int, int, int, int]]:
+    """How the healthy network's layers become the mutant's, as ``difflib`` says it."""
 
     def facts(layer: Layer) -> tuple[object, ...]:
         return layer.op, *(layer.attrs.get(name) for name in CALLED_WITH)
 
     old, new = [facts(layer) for layer in healthy], [facts(layer) for layer in traced]
-    found: set[int] = set()
-    for tag, _, last, first, end in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
-        if tag == "delete" and last < len(old):
-            found.update((first - 1, first))
-        elif tag in ("insert", "replace"):
-            found.update(range(first, end))
-    return {index for index in found if 0 < index < len(traced)}
+    return difflib.SequenceMatcher(None, old, new, False).get_opcodes()
 
 
 def named_modules(traced: Trace, mutant: Mutant) -> set[str]:
