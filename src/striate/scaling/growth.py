@@ -57,8 +57,8 @@ def growth(
     multiply-accumulates.  InputError for an unknown rule, for coefficients below 1, for α · β² · γ²
     outside 1.8 … 2.2, and for coefficients of a rule that has none.
 
-    >>> growth("width").at(2)
-    (1.0, 2.0, 1.0)
+    >>> growth("depth").at(2)
+    (4.0, 1.0, 1.0)
     >>> round(growth().cost, 2)
     1.92
     """
