@@ -208,6 +208,11 @@ def _write(rows: Sequence[Row], options: argparse.Namespace) -> None:
         ),
         rows=tuple(cells),
         claims=claims,
+        notes=(
+            "Where a network cannot be made at all (groups that do not divide its channels), what "
+            "`striate check` says instead counts, if it names the line and a value that would do.",
+            "What only a trained run shows is not planted here.",
+        ),
     )
     write(record, "mutants")
 
