@@ -122,8 +122,8 @@ CASES: dict[str, tuple[Callable[[], nn.Module], int, str, Callable[[], nn.Module
         lambda: net([nn.MaxPool2d(2), conv(16, 16), nn.Upsample(scale_factor=2)], meet=cat),
         33,
         (
-            "use images whose sides 2 divides (34×34 instead of 33×33), or resize or pad the smaller "
-            "map before they meet."
+            "use images whose sides 2 divides (34×34 instead of 33×33), or resize or pad the "
+            "smaller map before they meet."
         ),
         lambda: net([nn.MaxPool2d(2), conv(16, 16), nn.Upsample(scale_factor=2)], meet=cat_resized),
     ),

@@ -44,9 +44,10 @@ image = (3, 30, 30)
 
 Output *i* of a window reads elements *i·stride − padding + j·dilation* for each tap *j*, for as
 many outputs as there are. What all readers of a map read is put together, behind activations,
-norms and padding; the rows and columns at the far edge that are left over are counted. Steps
-between the windows are FL203's question. Below 1 % of the map it is not worth a word. The price is
-the share of multiply-accumulates of the convolution that made the map which went into them.
+norms and padding; the rows and columns at the far edge that are left over are counted. Maps whose
+windows step over pixels everywhere are FL203's question. Below 1 % of the map it is not worth a
+word. The price is the share of multiply-accumulates of the convolution that made the map which
+went into them.
 
 ## Limits
 
@@ -90,7 +91,9 @@ def find(trace: Trace) -> Iterator[Spot]:
     for layer in trace:
         if layer.op not in MAKERS or not is_map(layer) or not graph.sees_image(layer):
             continue
-        dropped = _dropped(finite.of(layer), endless.of(layer))
+        if not endless.of(layer).all():
+            continue  # the windows step over pixels all over the map: FL203
+        dropped = _dropped(finite.of(layer))
         height, width = map_size(layer)
         share = 1 - (height - dropped[0]) * (width - dropped[1]) / (height * width)
         if share < WORTH_A_WORD:
@@ -124,14 +127,13 @@ def find(trace: Trace) -> Iterator[Spot]:
         )
 
 
-def _dropped(seen: Seen, endless: Seen) -> tuple[int, int]:
-    """Rows and columns at the far edge that only windows further on would read."""
+def _dropped(seen: Seen) -> tuple[int, int]:
+    """Rows and columns at the far edge that nobody reads."""
     found: list[int] = []
     for axis in (1, 0):
         read: Line = np.logical_or.reduce(seen, axis=axis)
-        would: Line = np.logical_or.reduce(endless, axis=axis)
         last = int(np.flatnonzero(read)[-1]) + 1 if read.any() else 0
-        found.append(int(would[last:].any()) * (len(read) - last))
+        found.append(len(read) - last)
     return found[0], found[1]
 
 
