@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from alive import Alive
 from striate.arch import zoo
 from striate.building import build
 from striate.tracing import trace
@@ -98,43 +95,12 @@ def really_saved(net: nn.Module) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-class Alive(TorchDispatchMode):
-    """Counts the bytes of real storages while they live."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self.seen: set[int] = set()
-
-    def watch(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key in self.seen:
-            return
-        self.seen.add(key)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self.forget, key, size)
-
-    def forget(self, key: int, size: int) -> None:
-        self.seen.discard(key)
-        self.now -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self.watch(tensor)
-        return out
-
-
 @pytest.mark.parametrize("name", NETS)
 def test_peak_of_inference(name: str) -> None:
     net = NETS[name]().eval()
     found = trace(net, IMAGE, batch=BATCH)
     own = [*net.parameters(), *net.buffers()]
-    alive = Alive()
-    alive.seen.update(t.untyped_storage()._cdata for t in own)
+    alive = Alive(own)
     pixels = torch.rand(BATCH, *IMAGE)
     alive.watch(pixels)
     with torch.no_grad(), alive:

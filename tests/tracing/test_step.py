@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from alive import Alive
 from striate.arch import zoo
 from striate.building import build
 from striate.errors import InputError, TraceError
@@ -20,35 +17,6 @@ from striate.records.optimiser import OPTIMISERS
 from striate.tracing import trace
 
 IMAGE, BATCH = (3, 32, 32), 4
-
-
-class Alive(TorchDispatchMode):
-    """Counts the bytes of real storages while they live, forward and backward."""
-
-    def __init__(self, own: list[Tensor]) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self.seen = {tensor.untyped_storage()._cdata for tensor in own}
-
-    def watch(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self.seen:
-            self.seen.add(key)
-            self.now += size
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self.forget, key, size)
-
-    def forget(self, key: int, size: int) -> None:
-        self.seen.discard(key)
-        self.now -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self.watch(tensor)
-        return out
 
 
 def really_alive(net: nn.Module) -> int:
