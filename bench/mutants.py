@@ -209,8 +209,7 @@ def _write(rows: Sequence[Row], options: argparse.Namespace) -> None:
         rows=tuple(cells),
         claims=claims,
         notes=(
-            "Where a network cannot be made at all (groups that do not divide its channels), what "
-            "`striate check` says instead counts, if it names the line and a value that would do.",
+            "Of a network that cannot be made, what is said instead has to name line and mend.",
             "What only a trained run shows is not planted here.",
         ),
     )
