@@ -51,6 +51,18 @@ def test_no_gradient_is_nobodys_fault_where_no_output_carries_one() -> None:
     assert trace(Decides(), (3, 2, 2)).unlearned == ()
 
 
+def test_nothing_learns_where_the_output_itself_is_cut_off() -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(12, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x.flatten(1)).detach()
+
+    assert trace(Cut(), (3, 2, 2)).unlearned == ("linear.weight", "linear.bias")
+
+
 def test_what_training_alone_uses_is_not_idle() -> None:
     found = trace(Corners, (3, 8, 8))
     assert set(found.unused) == {"idle.weight", "idle.bias", "auxiliary.weight", "auxiliary.bias"}
