@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema
 import pytest
+from pydantic import BaseModel, ValidationError
+from sarif_pydantic import Sarif
 
 from striate._version import __version__
 from striate.arch import from_toml
@@ -51,7 +52,29 @@ block = "conv"
 depth = 2
 width = 8
 """
-SARIF = Path(__file__).with_name("schemas") / "sarif-schema-2.1.0.json"
+
+
+# Sections 3.14.17 and 3.20.21 of SARIF 2.1.0, which the reader does not know.
+IN_THE_STANDARD_ALONE = {"log.runs.columnKind", "log.runs.invocations.toolExecutionNotifications"}
+
+
+def read_sarif(document: dict[str, Any]) -> Sarif:
+    """The document as SARIF 2.1.0's own types have it; nothing in it may be unknown to them."""
+    log = Sarif.model_validate(document)
+    unknown: list[str] = []
+
+    def walk(value: object, where: str) -> None:
+        if isinstance(value, BaseModel):
+            unknown.extend(f"{where}.{key}" for key in value.model_extra or {})
+            for key in type(value).model_fields:
+                walk(getattr(value, key), f"{where}.{key}")
+        elif isinstance(value, list):
+            for one in value:
+                walk(one, where)
+
+    walk(log, "log")
+    assert set(unknown) <= IN_THE_STANDARD_ALONE
+    return log
 
 
 @pytest.fixture(autouse=True)
@@ -126,10 +149,7 @@ def test_sarif_is_valid(striate: Striate) -> None:
     )  # fmt: skip
     assert ended.code == 2
     document = json.loads(ended.out)
-    schema = json.loads(SARIF.read_text(encoding="utf-8"))
-    kind = jsonschema.validators.validator_for(schema)
-    kind.check_schema(schema)
-    kind(schema, format_checker=jsonschema.FormatChecker()).validate(document)
+    assert read_sarif(document).version == "2.1.0"
     (run,) = document["runs"]
     driver = run["tool"]["driver"]
     assert (driver["name"], driver["semanticVersion"]) == ("striate", __version__)
@@ -162,9 +182,8 @@ def test_a_schema_that_would_not_accept_anything(striate: Striate) -> None:
     """The schema above can fail."""
     document = json.loads(check(striate, "design.toml", "--format", "sarif").out)
     document["runs"][0]["results"][0]["level"] = "grave"
-    schema = json.loads(SARIF.read_text(encoding="utf-8"))
-    with pytest.raises(jsonschema.ValidationError, match="'grave' is not one of"):
-        jsonschema.validate(document, schema)
+    with pytest.raises(ValidationError, match="level"):
+        read_sarif(document)
 
 
 def test_a_fingerprint_outlives_lines_that_move(striate: Striate, project: Path) -> None:
