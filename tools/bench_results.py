@@ -110,6 +110,8 @@ def write(cell: Cell, column: Column) -> str:
     """A cell in its column's format."""
     if cell is None:
         return "—"
+    if isinstance(cell, float) and cell.is_integer() and column.shown.endswith("d"):
+        cell = int(cell)  # a sum of whole numbers
     return cell if isinstance(cell, str) else format(cell, column.shown)
 
 
