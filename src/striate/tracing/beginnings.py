@@ -17,6 +17,9 @@ Tensor = torch.Tensor
 _FRESH = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "zero_": 0.0, "zero": 0.0,
           "ones": 1.0, "ones_like": 1.0, "new_ones": 1.0}  # fmt: skip
 _FILLS = frozenset({"full", "full_like", "new_full", "fill_", "fill"})
+_DRAWS = frozenset({"normal_", "uniform_", "random_", "log_normal_", "exponential_", "bernoulli_",
+                    "geometric_", "cauchy_", "erfinv_", "clamp_"})  # fmt: skip
+"""What writes into its first argument and nowhere else, whatever the other arguments are."""
 _KEEPS = frozenset({"clone", "_to_copy", "copy_", "detach", "alias", "expand", "repeat"})
 
 
@@ -34,9 +37,14 @@ class Beginnings(TorchDispatchMode):
         return _only_number(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        name = func._schema.name.split("::")[1]
+        # On meta there is nothing to write, and most of a network's building is writing.
+        idle = name in _DRAWS or name in ("zero_", "fill_")
+        if idle and isinstance(args[0], Tensor) and args[0].is_meta:
+            out: Any = args[0]
+        else:
+            out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor) and out.is_meta:
-            name = func._schema.name.split("::")[1]
             key = _storage(out)
             writes = func._schema.is_mutable
             if writes or not any(isinstance(a, Tensor) and _storage(a) == key for a in args[:1]):

@@ -3,7 +3,8 @@
 Views share their storage's bytes.  What an operation saves is asked of autograd itself: the same
 operation is run once more on tensors of the same shapes that require gradients, under hooks that
 see every tensor it packs away.  The answer depends on shapes alone, so each kind of call is asked
-once.
+once; of the commonest operations it depends on shapes only by a factor, and they are asked once for
+all shapes.
 """
 
 from __future__ import annotations
@@ -105,6 +106,15 @@ class Kept(NamedTuple):
 _answers: dict[Any, tuple[Kept, ...]] = {}
 _MOST_ANSWERS = 50_000
 
+_ALIKE = frozenset(
+    {"conv2d", "linear", "relu", "relu_", "silu", "silu_", "gelu", "sigmoid", "sigmoid_", "tanh",
+     "hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_", "hardtanh", "hardtanh_",
+     "leaky_relu", "leaky_relu_", "add", "add_", "sub", "mul", "mul_", "cat", "mean",
+     "batch_norm", "layer_norm"}
+)  # fmt: skip
+"""Operations that save the same of their arguments and outputs whatever the shapes.  What some of
+them make anew, ``_made_anew`` counts."""
+
 _AS_IN_TRAINING = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
 """Position of the flag by which an operation learns that it is being trained."""
 
@@ -125,17 +135,34 @@ def saved_by(
         args = (*args[:at], True, *args[at + 1 :])
     if name == "scaled_dot_product_attention":
         return _attention(args)
-    key = (func, _signed(args, needs), _signed(kwargs.items(), needs) if kwargs else ())
+    alike = name in _ALIKE and not any(isinstance(value, str) for value in args)
+    key = (func, _signed(args, needs, shapes=not alike),
+           _signed(kwargs.items(), needs, shapes=not alike) if kwargs else ())  # fmt: skip
     try:
         answer = _answers.get(key)
     except TypeError:  # an argument that cannot be a key
         return _asked(func, args, kwargs, needs)
+    unit = _made_anew(name, args) if alike else 1
     if answer is None:
         answer = _asked(func, args, kwargs, needs)
+        if alike and any(kept.what == "new" and (unit == 0 or kept.at % unit) for kept in answer):
+            return answer
+        answer = tuple(
+            Kept("new", kept.at // unit) if kept.what == "new" else kept for kept in answer
+        )
         if len(_answers) >= _MOST_ANSWERS:
             _answers.clear()
         _answers[key] = answer
-    return answer
+    return tuple(Kept("new", kept.at * unit) if kept.what == "new" else kept for kept in answer)
+
+
+def _made_anew(name: str, args: Sequence[Any]) -> int:
+    """How many of each statistic a norm makes; 0 for operations that make nothing to keep."""
+    if name == "batch_norm":
+        return args[0].shape[1]
+    if name == "layer_norm":
+        return args[0].numel() // max(1, prod(args[1]))
+    return 0
 
 
 def _trainable(name: str, args: Sequence[Any]) -> bool:
@@ -155,11 +182,18 @@ def _attention(args: Sequence[Any]) -> tuple[Kept, ...]:
     return (*kept, Kept("new", prod(query.shape[:-1]) * 4))
 
 
-def _signed(values: Iterable[Any], needs: Mapping[int, bool]) -> tuple[Any, ...]:
+def _signed(
+    values: Iterable[Any], needs: Mapping[int, bool], *, shapes: bool = True
+) -> tuple[Any, ...]:
+    """What tells one kind of call from another; without ``shapes`` only their number of axes."""
     return tuple(
-        (tuple(v.shape), v.stride(), v.dtype, needs.get(id(v), False))
+        (
+            (tuple(v.shape), v.stride()) if shapes else (v.dim(), v.is_contiguous()),
+            v.dtype,
+            needs.get(id(v), False),
+        )
         if isinstance(v, Tensor)
-        else _signed(cast("list[Any]", v), needs)
+        else _signed(cast("list[Any]", v), needs, shapes=shapes)
         if isinstance(v, (list, tuple))
         else v
         for v in values
