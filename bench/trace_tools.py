@@ -9,7 +9,8 @@ kernel says of that child when it has ended.  What the imports left behind is fr
 tool pays for the garbage collector's walks over it.  One JSON document a model goes to stdout.
 
 What the tools are given: a model built as usual, with real weights in evaluation mode, and a real
-image on the CPU.  striate is given the function that builds the model.  ``bare`` is no tool: it is
+image on the CPU, with gradients on or off as the examples of the tool's own documentation have them
+(torchinfo turns them off itself, torch's counter cannot do without that for some of the models).  striate is given the function that builds the model.  ``bare`` is no tool: it is
 what any of them needs at least, the model built on the meta device and run there once.
 """
 
@@ -103,31 +104,26 @@ def _fvcore(make: Callable[[], Any], size: Size) -> dict[str, float]:
     import torch
     from fvcore.nn import FlopCountAnalysis
 
-    with torch.no_grad():
-        return {"macs": FlopCountAnalysis(make().eval(), torch.rand(1, *size)).total()}
+    return {"macs": FlopCountAnalysis(make().eval(), torch.rand(1, *size)).total()}
 
 
 def _ptflops(make: Callable[[], Any], size: Size) -> dict[str, float]:
-    import torch
     from ptflops import get_model_complexity_info
 
-    with torch.no_grad():
-        macs, _ = get_model_complexity_info(
-            make().eval(), size, as_strings=False, print_per_layer_stat=False, backend="pytorch"
-        )
+    macs, _ = get_model_complexity_info(
+        make().eval(), size, as_strings=False, print_per_layer_stat=False, backend="pytorch"
+    )
     if macs is None:
         raise RuntimeError("gave no total")
     return {"macs": float(macs)}
 
 
 def _calflops(make: Callable[[], Any], size: Size) -> dict[str, float]:
-    import torch
     from calflops import calculate_flops
 
-    with torch.no_grad():
-        _, macs, _ = calculate_flops(
-            model=make().eval(), input_shape=(1, *size), output_as_string=False, print_results=False
-        )
+    _, macs, _ = calculate_flops(
+        model=make().eval(), input_shape=(1, *size), output_as_string=False, print_results=False
+    )
     return {"macs": float(macs)}
 
 
@@ -160,9 +156,8 @@ def _torchlens(make: Callable[[], Any], size: Size) -> dict[str, float]:
     import torch
     import torchlens
 
-    with torch.no_grad():
-        log = torchlens.trace(make().eval(), torch.rand(1, *size))
-        return {"macs": int(log.total_macs_forward)}
+    log = torchlens.trace(make().eval(), torch.rand(1, *size))
+    return {"macs": int(log.total_macs_forward)}
 
 
 _COUNTER = "torch.utils.flop_counter"
