@@ -10,8 +10,9 @@ tool pays for the garbage collector's walks over it.  One JSON document a model 
 
 What the tools are given: a model built as usual, with real weights in evaluation mode, and a real
 image on the CPU, with gradients on or off as the examples of the tool's own documentation have them
-(torchinfo turns them off itself, torch's counter cannot do without that for some of the models).  striate is given the function that builds the model.  ``bare`` is no tool: it is
-what any of them needs at least, the model built on the meta device and run there once.
+(torchinfo turns them off itself; torch's counter cannot do some of the models otherwise).  striate
+is given the function that builds the model.  ``bare`` is no tool: it is what any of them needs at
+least, the model built on the meta device and run there once.
 """
 
 from __future__ import annotations
