@@ -23,6 +23,29 @@ CASES: list[tuple[str, tuple[Any, ...]]] = [
     ("silu.default", (X,)),
     ("sigmoid.default", (X,)),
     ("hardswish.default", (X,)),
+    *(
+        (f"{name}.default", (X,))
+        for name in ("hardsigmoid", "relu", "tanh", "hardtanh", "leaky_relu")
+    ),
+    *(
+        (f"{name}.default", (X.clone(),))
+        for name in (
+            "silu_",
+            "sigmoid_",
+            "hardswish_",
+            "hardsigmoid_",
+            "relu_",
+            "tanh_",
+            "hardtanh_",
+            "leaky_relu_",
+        )
+    ),
+    ("add_.Tensor", (X.clone(), X[:, :1].contiguous())),
+    ("mul_.Tensor", (X.clone(), 2)),
+    ("mul.Tensor", (X, X[:, :, :1, :1].contiguous())),
+    ("cat.default", ([X, X[:, :2].contiguous()], 1)),
+    ("cat.default", ([X, X], -1)),
+    ("cat.default", ([X],)),
     ("add.Tensor", (X, X)),
     ("sub.Tensor", (X, 2)),
     ("mul.Tensor", (X, 2.5)),
@@ -38,7 +61,12 @@ CASES: list[tuple[str, tuple[Any, ...]]] = [
 
 
 def on_meta(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(v.to("meta") if isinstance(v, Tensor) else v for v in values)
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(v) for v in value]
+        return value.to("meta") if isinstance(value, Tensor) else value
+
+    return tuple(moved(v) for v in values)
 
 
 @pytest.mark.parametrize(("name", "args"), CASES)
@@ -67,6 +95,14 @@ LEFT: list[tuple[str, tuple[Any, ...]]] = [
     ("add.Tensor", (X, X[0])),
     ("add.Tensor", (X, X.double())),
     ("mul.Tensor", (X.long(), 2.5)),
+    ("mul.Tensor", (X[:, :1].contiguous(), X)),
+    ("mul_.Tensor", (X[:, :1].contiguous(), X)),
+    ("add_.Tensor", (X.long(), 2)),
+    ("relu_", (X.transpose(1, 2),)),
+    ("cat", ([X, X[:, :2].contiguous()], 2)),
+    ("cat", ([X, X.double()], 1)),
+    ("cat", ([X, X[0]], 1)),
+    ("cat", ([X, X], 4)),
     ("scaled_dot_product_attention", (X, X[:, :3], X)),
 ]
 

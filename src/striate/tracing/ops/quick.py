@@ -78,9 +78,52 @@ def binary(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
     if not _plain(given) or not given.dtype.is_floating_point:
         return None
     if isinstance(other, Tensor):
-        same = _plain(other) and other.shape == given.shape and other.dtype is given.dtype
-        return _like(given) if same else None
+        return _like(given) if _plain(other) and _spreads(other, given) else None
     return _like(given) if isinstance(other, (int, float)) else None
+
+
+def _spreads(other: Tensor, given: Tensor) -> bool:
+    """Whether ``other`` is of the type of ``given``, and of its shape or 1 along some axes."""
+    return (
+        other.dtype is given.dtype
+        and other.dim() == given.dim()
+        and all(b in (a, 1) for a, b in zip(given.shape, other.shape, strict=True))
+    )
+
+
+def written(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
+    """(input): an activation in place, which gives back what it was given."""
+    given = args[0]
+    return given if _plain(given) and given.dtype.is_floating_point else None
+
+
+def written_with(args: Sequence[Any], _: Mapping[str, Any]) -> Tensor | None:
+    """(input, other): a sum or product in place."""
+    given, other = args[:2]
+    if not _plain(given) or not given.dtype.is_floating_point:
+        return None
+    if isinstance(other, Tensor):
+        return given if _plain(other) and _spreads(other, given) else None
+    return given if isinstance(other, (int, float)) else None
+
+
+def cat(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(tensors, axis), all of one type and of one shape but along the axis."""
+    parts, axis = args[0], args[1] if len(args) > 1 else 0
+    if kwargs or not parts or not all(_plain(part) for part in parts):
+        return None
+    first = parts[0]
+    if not -first.dim() <= axis < first.dim():
+        return None
+    axis %= first.dim()
+    rest = (*first.shape[:axis], *first.shape[axis + 1 :])
+    for part in parts:
+        if part.dim() != first.dim() or part.dtype is not first.dtype:
+            return None
+        if (*part.shape[:axis], *part.shape[axis + 1 :]) != rest:
+            return None
+    along = sum(part.shape[axis] for part in parts)
+    return _like(first, (*rest[:axis], along, *rest[axis:]))
 
 
 def attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
@@ -111,10 +154,26 @@ QUICK: dict[str, Quick] = {
     "aten::silu": unary,
     "aten::sigmoid": unary,
     "aten::hardswish": unary,
+    "aten::hardsigmoid": unary,
+    "aten::relu": unary,
+    "aten::tanh": unary,
+    "aten::hardtanh": unary,
+    "aten::leaky_relu": unary,
+    "aten::silu_": written,
+    "aten::sigmoid_": written,
+    "aten::hardswish_": written,
+    "aten::hardsigmoid_": written,
+    "aten::relu_": written,
+    "aten::tanh_": written,
+    "aten::hardtanh_": written,
+    "aten::leaky_relu_": written,
     "aten::add.Tensor": binary,
     "aten::sub.Tensor": binary,
     "aten::mul.Tensor": binary,
     "aten::div.Tensor": binary,
+    "aten::add_.Tensor": written_with,
+    "aten::mul_.Tensor": written_with,
+    "aten::cat": cat,
     "aten::scaled_dot_product_attention": attention,
 }
 """By the operator's full name, overload included."""
