@@ -50,6 +50,13 @@ def test_depths_are_rounded_up(depth: float) -> None:
     assert depth <= round_depth(depth) < depth + 1 or round_depth(depth) == 1
 
 
-def test_a_network_that_cannot_be_made_so_wide_is_refused() -> None:
-    with pytest.raises(ArchError, match="groups 32 does not divide"):
-        scaled(zoo("resnext50_32x4d"), name="thin", width=0.3, divisor=1)
+def test_widths_keep_what_groups_and_heads_need() -> None:
+    thin = scaled(zoo("resnext50_32x4d"), name="thin", width=0.3, divisor=1)
+    assert all(stage.inner % 32 == 0 for stage in thin.stages)
+    wide = scaled(zoo("vit_small_patch16"), name="wide", width=1.3)
+    assert wide.stages[0].width == 64 * wide.stages[0].heads == 512
+
+
+def test_a_network_that_cannot_be_built_is_refused() -> None:
+    with pytest.raises(ArchError, match="stage 5 would make a 0x0 map"):
+        scaled(zoo("vgg16"), name="tiny", image=(16, 16))

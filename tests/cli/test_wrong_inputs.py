@@ -99,7 +99,7 @@ def test_fit(striate: Striate, options: list[str], error: str) -> None:
         (["conv", "--at", "1"], "--at 1: not a position; write row,column, for example 0,0"),
         (["conv", "--out", "map.jpg"], "--out map.jpg: the feature map is written as PNG"),
         (["scale", "resnet18"], "scale resnet18: give a budget (--to macs=1.2G) or members"),
-        (["scale", "tiny.py:Net", "--phi", "1"], "only an architecture can be scaled"),
+        (["scale", "torch.nn:Identity", "--phi", "1"], "only an architecture can be scaled"),
         (["scale", "resnet18", "--to", "macs"], "--to macs: write KEY=VALUE, such as macs=1.2G"),
         (["scale", "resnet18", "--to", "macs=1k"], "the smallest that can be built has 116,288"),
         (["scale", "resnet18", "--phi", "1", "--rule", "up"], "--rule up: no such rule"),

@@ -57,6 +57,7 @@ CALL = "        maps = self.body(image)"
 def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nets.py").write_text(NETS)
+    monkeypatch.delitem(sys.modules, "nets", raising=False)  # of another test
     known = set(sys.modules)
     yield tmp_path / "nets.py"
     for name in set(sys.modules) - known:

@@ -36,7 +36,11 @@ def test_runs_cover_every_sign_once_and_repeat_what_they_say(signs: str) -> None
     assert written == signs
 
 
-@given(st.text("abc", min_size=1, max_size=5), st.integers(2, 9), st.sampled_from(["", "x", "xy", "xyz"]))
+@given(
+    st.text("abc", min_size=1, max_size=5),
+    st.integers(2, 9),
+    st.sampled_from(["", "x", "xy", "xyz"]),
+)
 def test_a_repetition_is_found_whatever_stands_before_and_behind_it(
     pattern: str, times: int, before: str
 ) -> None:
