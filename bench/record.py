@@ -43,7 +43,8 @@ class Claim(Part):
     """A column's mean over all rows (or what ``by`` says) must be at least (or at most) a limit.
 
     ``interval``: the whole 95 % interval of the mean, in every group.  ``share``: the column's sum
-    as a share of the column ``per``.
+    as a share of the column ``per``.  ``missed``: what is known of a claim that does not hold; the
+    page says both, and a claim that holds after all is as stale as one that no longer does.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Claim(Part):
     per: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    missed: str = ""
 
     @model_validator(mode="after")
     def _one_limit(self) -> Claim:

@@ -33,19 +33,22 @@ def _fits(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
 
 
 def batch_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """(input, weight, bias, mean, variance, training, …), not in training."""
+    """(input, weight, bias, mean, variance, training, …)."""
     given = args[0]
-    if kwargs or len(args) < 6 or args[5] or not _plain(given) or given.dim() < 2:
+    if kwargs or len(args) < 6 or not _plain(given) or given.dim() < 2:
         return None
     channels = (given.shape[1],)
-    fits = all(_fits(args[i], channels, given.dtype) for i in (1, 2, 3, 4))
-    return _like(given) if fits and args[3] is not None and args[4] is not None else None
+    if not all(_fits(args[i], channels, given.dtype) for i in (1, 2, 3, 4)):
+        return None
+    if args[5]:  # statistics of the batch, which one value does not have
+        return _like(given) if given.numel() > given.shape[1] else None
+    return _like(given) if args[3] is not None and args[4] is not None else None
 
 
 def layer_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """(input, normalised shape, weight, bias, eps)."""
+    """(input, normalised shape, weight, bias, eps); the output is contiguous in any case."""
     given = args[0]
-    if kwargs or not _plain(given):
+    if kwargs or not isinstance(given, Tensor) or not given.is_meta:
         return None
     shape = tuple(args[1])
     if tuple(given.shape[given.dim() - len(shape) :]) != shape:
