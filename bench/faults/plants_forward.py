@@ -193,7 +193,7 @@ def _result_ignored(host: Host) -> Iterator[Mutant]:
             continue
         if said == f"self.relu({target})" and "self.relu = nn.ReLU(inplace=True)" in program.text:
             continue  # in place: nothing is lost
-        text = program.replaced(node.targets[0], "unread")  # pyright: ignore[reportArgumentType]
+        text = program.replaced(node.targets[0], "unread")  # pyright: ignore[reportArgumentType]  # a node has lines
         yield program.mutant("result-ignored", f"line {node.lineno}: {said}", text)
 
 

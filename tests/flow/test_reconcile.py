@@ -221,7 +221,7 @@ def test_a_tool_that_fails_says_so_and_leaves_nothing_behind(
     relu, matmul = functional.relu, torch.Tensor.matmul
 
     def broken(module: nn.Module, image: torch.Tensor, ours: Trace) -> Account:
-        functional.relu = torch.Tensor.matmul = None  # type: ignore[assignment]
+        functional.relu = torch.Tensor.matmul = None  # type: ignore[assignment]  # breaks them on purpose
         torch.rand(5)
         sys.stdout.write("noise")
         raise RuntimeError("out of\npaper")

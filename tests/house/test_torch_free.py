@@ -41,6 +41,7 @@ def test_the_probe_sees_torch_where_it_is_loaded() -> None:
     [
         "striate",
         "striate.errors",
+        "striate.caches",
         "striate.keyed",
         "striate.records",
         "striate.arch",

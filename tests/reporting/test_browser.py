@@ -99,40 +99,13 @@ OUTSIDE = """() => [...document.querySelectorAll('body *')].filter(e => {
     && !e.closest('.scroll, pre, .skip, .view, .defs');
 }).map(e => e.outerHTML.slice(0, 120))"""
 
-# The least contrast (WCAG 2.1, 1.4.3) of any visible text, with what it is.  Colours are read back
-# from a canvas, which knows every notation; backgrounds are laid over each other.
-CONTRAST = """() => {
-  const canvas = document.createElement('canvas'); canvas.width = canvas.height = 1;
-  const pen = canvas.getContext('2d', {willReadFrequently: true});
-  const rgba = css => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = css; pen.fillRect(0, 0, 1, 1);
-    const d = pen.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
-  const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3]));
-  const ground = e => { const layers = [];
-    for (let at = e; at; at = at.parentElement)
-      layers.push(rgba(getComputedStyle(at).backgroundColor));
-    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]); };
-  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= 0.03928
-    ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const found = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const e = walk.currentNode.parentElement, style = getComputedStyle(e);
-    if (!walk.currentNode.data.trim() || e.closest('script, style, noscript, .skip')
-        || style.visibility === 'hidden' || !e.getClientRects().length) continue;
-    const below = ground(e), ink = rgba(e.closest('svg') ? style.fill : style.color);
-    const [a, b] = [light(over(ink, below)), light(below)].sort((x, y) => y - x);
-    found.push([(a + 0.05) / (b + 0.05), walk.currentNode.data.trim().slice(0, 40), style.color]);
-  }
-  return [found.length, found.sort((x, y) => x[0] - y[0])[0]];
-}"""
-
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ["ten", "forty"])
-def test_legible(browser: Any, folder: Path, name: str, scheme: str) -> None:
+def test_legible(browser: Any, folder: Path, contrast: str, name: str, scheme: str) -> None:
     with Seen(browser, (folder / f"{name}.html").as_uri(), 1280, scheme) as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        texts, (least, text, colour) = seen.page.evaluate(CONTRAST)
+        texts, (least, text, colour) = seen.page.evaluate(contrast)
         assert texts > 200
         assert least >= 4.5, (text, colour)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -13,6 +13,8 @@ from striate.seeing import to_grey
 
 
 @given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-1e30, 1e30)))
+@example(np.full((3, 4), 5e-324))
+@example(np.full((3, 4), -3e-306))
 def test_the_stated_mapping_undoes_it(values: np.ndarray) -> None:
     grey = to_grey(values)
     back = (grey.pixels.astype(float) - grey.zero) * grey.scale

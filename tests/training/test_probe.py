@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.caches import cache_folder
 from striate.records import ProbeResult
 from striate.runs import SETTINGS, Setting
 from striate.training import Probe, Recipe, memo, probe
-from striate.training.memo import memo_folder, recall, remember, signature
+from striate.training.memo import recall, remember, signature
 from striate.training.probe import MARGIN, TOLERANCE, choose, in_turns
 
 IMAGES = torch.linspace(-1, 1, 8 * 3 * 8 * 8).reshape(8, 3, 8, 8).sin()
@@ -158,13 +159,13 @@ def test_another_job_is_another_measurement(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_where_it_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "own"))
-    assert memo_folder() == tmp_path / "own" / "probe"
+    assert cache_folder("probe") == tmp_path / "own" / "probe"
     monkeypatch.delenv("STRIATE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert memo_folder() == tmp_path / "xdg" / "striate" / "probe"
+    assert cache_folder("probe") == tmp_path / "xdg" / "striate" / "probe"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert memo_folder() == tmp_path / ".cache" / "striate" / "probe"
+    assert cache_folder("probe") == tmp_path / ".cache" / "striate" / "probe"
 
 
 def test_a_broken_or_unwritable_memo_is_no_matter(
@@ -179,7 +180,7 @@ def test_a_broken_or_unwritable_memo_is_no_matter(
     back = recall("key")
     assert back is not None
     assert (back.results, back.remembered) == (found.results, True)
-    file = memo_folder() / "key.json"
+    file = cache_folder("probe") / "key.json"
     for text in ("{", "[]", json.dumps({"results": [{"speed": 1}], "measured": ""})):
         file.write_text(text)
         assert recall("key") is None

@@ -6,8 +6,7 @@ version, the working directory, and striate itself.  Files above 16 MiB count by
 What else a network may depend on (the clock,
 an environment variable, the network) is not seen: ``--no-cache``.
 
-The memory lies in ``$STRIATE_CACHE``, else in ``$XDG_CACHE_HOME/striate``, else in
-``~/.cache/striate``.  Looking something up loads neither torch nor the user's code.
+Looking something up loads neither torch nor the user's code.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from typing import Any, cast
 
 from striate._version import __version__
 from striate.arch import zoo_names
+from striate.caches import cache_folder
 from striate.errors import OutputError
 from striate.flow.check_sources import drawn_in, is_library, library_folders
 from striate.flow.check_types import Asked, Checked
@@ -116,7 +116,7 @@ def _hook() -> None:
 
 def _is_special(name: str) -> bool:
     real = os.path.realpath(name)
-    own = str(_folder())
+    own = str(cache_folder("check"))
     return real.startswith(("/proc/", "/sys/", "/dev/", own))
 
 
@@ -144,17 +144,9 @@ def _value(value: Any) -> Any:
     return tuple(cast("list[int]", value)) if isinstance(value, list) else value
 
 
-def _folder() -> Path:
-    own = os.environ.get("STRIATE_CACHE")
-    if own:
-        return Path(own) / "check"
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "striate" / "check"
-
-
 def _file(target: str, asked: Asked) -> Path:
     facts = (target, repr(asked), str(Path.cwd()), os.environ.get("PYTHONPATH", ""), _installed())
-    return _folder() / f"{_hash(repr(facts).encode())}.json"
+    return cache_folder("check") / f"{_hash(repr(facts).encode())}.json"
 
 
 @cache

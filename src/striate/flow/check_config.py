@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -107,24 +107,12 @@ def _read(table: object, file: Path) -> Config:
 def _asked(keys: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What the keys say of how a target is checked."""
     found: dict[str, Any] = {}
-    if "image" in keys:
-        image = keys["image"]
-        if not isinstance(image, str):
-            raise InputError(f'{where}.image: {image!r} is not a size; write "3x224x224"')
-        try:
-            parse_image(image)
-        except InputError as error:
-            raise InputError(f"{where}.image: {str(error).removeprefix('--image ')}") from error
-        found["image"] = image
-    if "memory" in keys:
-        memory = keys["memory"]
-        if not isinstance(memory, str):
-            raise InputError(f'{where}.memory: {memory!r} is not a size; write "16GiB"')
-        try:
-            parse_bytes(memory)
-        except InputError as error:
-            raise InputError(f"{where}.memory: {str(error).removeprefix('--memory ')}") from error
-        found["memory"] = memory
+    for key, read, example in (
+        ("image", parse_image, "3x224x224"),
+        ("memory", parse_bytes, "16GiB"),
+    ):
+        if key in keys:
+            found[key] = _size(keys[key], read, f"{where}.{key}", key, example)
     if "batch" in keys:
         batch = keys["batch"]
         if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
@@ -134,6 +122,19 @@ def _asked(keys: Mapping[str, Any], where: str) -> dict[str, Any]:
         if key in keys:
             found[key] = _codes(keys[key], f"{where}.{key}")
     return found
+
+
+def _size(
+    value: object, read: Callable[[str], object], where: str, option: str, example: str
+) -> str:
+    """A size as the option of that name takes it, whose complaint it makes its own."""
+    if not isinstance(value, str):
+        raise InputError(f'{where}: {value!r} is not a size; write "{example}"')
+    try:
+        read(value)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix(f'--{option} ')}") from error
+    return value
 
 
 def _table(value: object, where: str, known: Sequence[str]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from striate.errors import InputError
 class Grey:
     """``pixels`` uint8, same shape as the map; value ≈ (pixel − ``zero``) · ``scale``.
 
-    The error is at most ``scale`` / 2 anywhere: the largest magnitude lies on the last level, so
-    nothing is clipped.
+    The error is at most ``scale`` / 2 anywhere: the largest magnitude lies on the last level (if
+    it is above 1e-305), so nothing is clipped.
     """
 
     pixels: NDArray[np.uint8]
@@ -53,8 +53,7 @@ def to_grey(values: NDArray[Any]) -> Grey:
     most = float(np.abs(numbers).max(initial=0.0))
     signed = bool((numbers < 0).any())
     zero, levels = (128, 127) if signed else (0, 255)
-    scale = most / levels if most > 0 else 1.0
-    # Divided by the largest first: a scale below the smallest normal number would not invert.
-    share = numbers / most if most > 0 else numbers
-    pixels = np.floor(share * levels + 0.5) + zero
+    # Below the smallest normal number a scale is too coarse to divide by: such maps are all zero.
+    scale = max(most / levels, np.finfo(np.float64).tiny) if most > 0 else 1.0
+    pixels = np.floor(numbers / scale + 0.5) + zero
     return Grey(pixels=pixels.astype(np.uint8), scale=scale, zero=zero)

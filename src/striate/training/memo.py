@@ -1,24 +1,22 @@
 """What the probe found, and remembered: the same job on the same machine gets the same setting.
 
 Without it two runs of one job could be decided differently by a noisy machine, and so end with
-different bits.  The memo lies in ``$STRIATE_CACHE``, else in ``$XDG_CACHE_HOME/striate``, else in
-``~/.cache/striate``; deleting it costs a few seconds of probing.
+different bits.  Deleting the memo costs a few seconds of probing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from striate._version import __version__
+from striate.caches import cache_folder
 from striate.errors import OutputError
 from striate.records import ProbeResult
 from striate.runs import Setting, atomic_write, known_setting, processor
@@ -72,19 +70,10 @@ def signature(
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
-def memo_folder() -> Path:
-    """Where measurements are kept."""
-    own = os.environ.get("STRIATE_CACHE")
-    if own:
-        return Path(own) / "probe"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "striate" / "probe"
-
-
 def recall(key: str) -> Probe | None:
     """The measurement under ``key``; None where there is none that can be read."""
     try:
-        plain: dict[str, Any] = json.loads((memo_folder() / f"{key}.json").read_text())
+        plain: dict[str, Any] = json.loads((cache_folder("probe") / f"{key}.json").read_text())
         results = tuple(ProbeResult(**result) for result in plain.pop("results"))
         return replace(Probe(**plain, results=results), remembered=True)
     except (OSError, ValueError, KeyError, TypeError):
@@ -93,7 +82,7 @@ def recall(key: str) -> Probe | None:
 
 def remember(key: str, probed: Probe) -> None:
     """Keep ``probed`` under ``key``; where the folder cannot be written, it is not kept."""
-    folder = memo_folder()
+    folder = cache_folder("probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / f"{key}.json", (json.dumps(asdict(probed)) + "\n").encode())
