@@ -14,7 +14,7 @@ import pytest
 
 from striate.cli.trace_sweep import happens, spoken
 from striate.records import Failure
-from striate.records.sweep import AtSize, Unread
+from striate.records.trace_sweep import AtSize, Unread
 
 Striate = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from striate.records import Layer, Trace
 from striate.records.layout import sides
-from striate.records.sweep import Unread
+from striate.records.trace_sweep import Unread
 
 Shape = tuple[int, ...]
 

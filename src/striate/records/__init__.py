@@ -13,8 +13,8 @@ from striate.records.health import Branch, Gradient, Health, Units
 from striate.records.layer import Failure, Field, Layer
 from striate.records.portion import Portion
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
-from striate.records.sweep import AtSize, Sweep, Unread
 from striate.records.trace import Totals, Trace
+from striate.records.trace_sweep import AtSize, Sweep, Unread
 
 __all__ = [
     "AtSize",

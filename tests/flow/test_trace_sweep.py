@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from striate.errors import InputError, TraceError
-from striate.flow.sweep import MOST_SIZES, Plan, parse_sweep, sweep, together
 from striate.flow.targets import Target, resolve
-from striate.records.sweep import AtSize, Sweep
+from striate.flow.trace_sweep import MOST_SIZES, Plan, parse_sweep, sweep, together
+from striate.records.trace_sweep import AtSize, Sweep
 
 
 def swept(target: Target | str, text: str, image: str | None = None) -> Sweep:

@@ -13,7 +13,7 @@ from striate.flow.strides import collapsed, final_map, fits, fitting, unread
 from striate.flow.targets import Target, resolve
 from striate.flow.trace import DEFAULT_IMAGE, check_channels, tracer
 from striate.records import Failure, Trace
-from striate.records.sweep import AtSize, Sweep
+from striate.records.trace_sweep import AtSize, Sweep
 
 if TYPE_CHECKING:
     from torch import nn
