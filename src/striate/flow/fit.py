@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from striate.arch import Arch, load_arch
 from striate.checking import check
 from striate.data import Dataset, epoch_plan, load_batch, open_data
+from striate.deploying import measure_confidence, save_confidence
 from striate.errors import DataError, InputError, OutputError, RunError
 from striate.flow.choose import Need, choose
 from striate.flow.data import data_options, kept_data, lasting
@@ -35,6 +36,7 @@ from striate.flow.events import (
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
 from striate.flow.network import built, suited, traced, users_errors
 from striate.flow.report import ReportParts, write_report
+from striate.flow.result import run_record
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import Target, resolve
 from striate.records import EpochRecord, Evaluation, Finding, ProbeResult, Run, StepRecord, Trace
@@ -253,6 +255,15 @@ def _trained(job: _Job, seconds: float | None, *, resume: bool) -> Iterator[Even
                 batch_size=2 * recipe.batch_size,
                 device=recipe.device,
             )
+            save_confidence(
+                folder.paths.confidence,
+                measure_confidence(
+                    job.module,
+                    job.dataset,
+                    device=recipe.device,
+                    batch_size=2 * recipe.batch_size,
+                ),
+            )
         yield Evaluated(evaluation=evaluation)
         yield Finished(run=_finished(job, evaluation))
     except OutputError as error:
@@ -268,17 +279,12 @@ def _finished(job: _Job, evaluation: Evaluation) -> Run:
     records = list(read_metrics(paths.metrics))
     epochs = [record for record in records if isinstance(record, EpochRecord)]
     steps = [record for record in records if isinstance(record, StepRecord)]
-    run = Run(
-        run=str(job.folder.path),
-        arch=job.network.name,
-        accuracy=evaluation.accuracy,
-        loss=evaluation.loss,
-        ece=evaluation.ece,
-        epochs=recipe.epochs,
-        seconds=sum(record.seconds for record in epochs),
-        images_per_second=sum(record.images for record in steps)
-        / sum(record.seconds for record in steps),
-        setting=recipe.setting,
+    run = run_record(
+        job.folder,
+        recipe,
+        name=job.network.name,
+        evaluation=evaluation,
+        records=records,
         report=str(paths.report),
     )
     write_report(
