@@ -14,11 +14,11 @@ from striate.flow.scale import parse_phi, scale
 
 def test_the_published_family_to_the_parameter() -> None:
     """Tan and Le 2019; the integers are those of the networks that are shared of it."""
-    family = scale("efficientnet_b0", phi=(1, 2, 3))
+    family = scale("efficientnet_b0", phi=(1, 3, 5))
     made = [one for one in family.members if one.member.published]
-    assert [one.cost["params"] for one in made] == [7_794_184, 9_109_994, 12_233_232]
+    assert [one.cost["params"] for one in made] == [7_794_184, 12_233_232, 30_389_784]
     formula = [one for one in family.members if not one.member.published]
-    assert [one.member.phi for one in formula] == [1, 2, 3]
+    assert [one.member.phi for one in formula] == [1, 3, 5]
     depth = [-(-stage.depth * 12 // 10) for stage in zoo("efficientnet_b0").stages]
     assert [stage.depth for stage in formula[0].member.arch.stages] == depth
 
@@ -30,6 +30,9 @@ def test_the_published_family_to_the_parameter() -> None:
         ("resnet20", {"macs": 100e6, "params": 400_000}, "compound"),
         ("deit_tiny_patch16", "train_bytes=64MiB", "dwr"),
         ("resnet20", "activations=1M", "depth"),
+        ("convnext_tiny-small", "params=9M,macs=600M,train_bytes=90MiB", "compound"),
+        ("densenet121-small", "macs=300M,activations=4M", "resolution"),
+        ("mobilenetv2-small", "params=900k,activations=600k", "dwr"),
     ],
 )
 def test_the_largest_under_a_budget(base: str, to: dict[str, float] | str, rule: str) -> None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from striate.arch import Arch, channels, from_toml, map_sizes, to_toml, zoo
+from striate.arch import (
+    Arch,
+    adapt,
+    channels,
+    from_dict,
+    from_toml,
+    map_sizes,
+    to_toml,
+    zoo,
+    zoo_costs,
+)
 from striate.arch.literals import literals
-from striate.errors import InputError
+from striate.errors import ArchError, InputError
 from striate.scaling import (
     MOST,
     RULES,
     Budget,
+    Growth,
+    Solution,
     growth,
     largest,
     member,
@@ -25,17 +38,62 @@ from striate.scaling import (
 )
 
 BASES = (
+    "mlp",
     "resnet20",
     "resnet18",
+    "resnet18-small",
     "vgg11",
+    "vgg11_bn-small",
     "preact_resnet20",
+    "wide_resnet16_4",
     "mobilenetv2",
+    "mobilenetv2-small",
     "efficientnet_b0",
+    "efficientnetv2_s",
     "resnext50_32x4d",
     "densenet121",
     "convnext_tiny",
+    "convnext_tiny-small",
     "deit_tiny_patch16",
+    "vit_small_patch16-small",
     "seresnet50",
+)
+
+
+@st.composite
+def archs(draw: st.DrawFn) -> Arch:
+    """Networks as nobody publishes them: widths that no divisor divides, sides of any size."""
+    block = draw(st.sampled_from(["conv", "basic", "bottleneck", "inverted", "densenet", "dense"]))
+    widths = st.integers(3, 90)
+    groups = draw(st.sampled_from([1, 1, 3, 16])) if block in ("conv", "basic") else 1
+    stages: list[dict[str, object]] = []
+    for number in range(draw(st.integers(1, 3))):
+        stage: dict[str, object] = {
+            "block": block, "depth": draw(st.integers(1, 3)), "width": groups * draw(widths),
+        }  # fmt: skip
+        if groups > 1:
+            stage["groups"] = groups
+        if number and block not in ("densenet", "dense"):
+            stage["stride"] = draw(st.integers(1, 2))
+        stages.append(stage)
+    return from_dict(
+        {
+            "name": f"odd-{block}",
+            "image": [3, draw(st.integers(8, 70)), draw(st.integers(8, 70))],
+            "classes": draw(st.integers(2, 30)),
+            "stem": {"width": groups * draw(widths)},
+            "stages": stages,
+            "head": {"pool": "none" if block == "dense" else "avg"},
+        }
+    )
+
+
+BASE = st.one_of(st.sampled_from(BASES).map(zoo), archs())
+BY = st.one_of(
+    st.sampled_from(RULES).map(growth),
+    st.sampled_from([(1.0, 1.4, 1.0), (2.0, 1.0, 1.0), (1.5, 1.1, 1.05), (1.0, 1.0, 1.4)]).map(
+        lambda three: growth(alpha=three[0], beta=three[1], gamma=three[2])
+    ),
 )
 
 
@@ -63,58 +121,87 @@ def counted(arch: Arch) -> Mapping[str, float]:
     return {"params": params, "macs": macs, "activations": activations}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=120)
 @given(
-    base=st.sampled_from(BASES),
-    rule=st.sampled_from(RULES),
-    keys=st.sets(st.sampled_from(["params", "macs", "activations"]), min_size=1),
-    factor=st.floats(0.2, 12),
+    arch=BASE,
+    by=BY,
+    factors=st.dictionaries(
+        st.sampled_from(["params", "macs", "activations"]), st.floats(0.1, 12), min_size=1
+    ),
 )
 def test_the_result_meets_every_budget_and_the_next_does_not(
-    base: str, rule: str, keys: set[str], factor: float
+    arch: Arch, by: Growth, factors: dict[str, float]
 ) -> None:
-    arch, by = zoo(base), growth(rule)
     at_base = counted(arch)
-    budgets = [Budget(key=key, limit=at_base[key] * factor) for key in sorted(keys)]
-    try:
-        found = largest(arch, by, budgets, counted)
-    except InputError as error:
-        largest_cost = counted(member(arch, by, MOST).arch) if "no bound" in str(error) else {}
-        meets = all(largest_cost.get(budget.key, 0) <= budget.limit for budget in budgets)
-        if meets and ("no bound" in str(error) or rule in ("depth", "resolution") or factor < 1):
-            reject()  # the family ends: depth at one block a stage, resolution at the same weights
-        raise
-    assert all(found.cost[budget.key] <= budget.limit for budget in budgets)
+    budgets = [Budget(key=key, limit=at_base[key] * factors[key]) for key in sorted(factors)]
+
+    def meets(cost: Mapping[str, float]) -> bool:
+        return all(cost[budget.key] <= budget.limit for budget in budgets)
+
+    found = _solved(arch, by, budgets)
+    if found is None:  # nothing meets them, or all: the ends are looked at, without bisecting
+        largest_meets = meets(counted(member(arch, by, MOST).arch))
+        assert largest_meets or not any(meets(counted(one)) for one in _smaller(arch, by))
+        return
+    assert meets(found.cost)
     assert found.cost == counted(found.best.arch)
     assert same(member(arch, by, found.best.phi).arch) == same(found.best.arch)
     assert from_toml(to_toml(found.best.arch)) == found.best.arch
-    assert found.next is not None
+    if found.next is None:
+        assert found.ends
+        with pytest.raises(ArchError):
+            member(arch, by, found.best.phi + 1)
+        return
     assert found.next.phi > found.best.phi
-    assert found.broken
+    assert not meets(found.next_cost)
     assert all(found.next_cost[budget.key] > budget.limit for budget in found.broken)
-    between = (found.best.phi + found.next.phi) / 2
-    assert same(member(arch, by, between).arch) in (
-        same(found.best.arch),
-        same(found.next.arch),
-    )
+    assert found.next_cost == counted(found.next.arch)
+    # nothing lies between the two
+    for share in (0.25, 0.5, 0.75):
+        between = found.best.phi + share * (found.next.phi - found.best.phi)
+        assert same(member(arch, by, between).arch) in (
+            same(found.best.arch),
+            same(found.next.arch),
+        )
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    base=st.sampled_from(BASES),
-    rule=st.sampled_from(RULES),
-    phis=st.tuples(st.floats(-1, 3), st.floats(-1, 3)),
-)
-def test_a_family_never_shrinks(base: str, rule: str, phis: tuple[float, float]) -> None:
-    low, high = sorted(phis)
-    arch, by = zoo(base), growth(rule)
-    small, large = member(arch, by, low).arch, member(arch, by, high).arch
-    assert all(
-        a.depth <= b.depth and a.width <= b.width
-        for a, b in zip(small.stages, large.stages, strict=True)
-    )
-    assert all(a <= b for a, b in zip(channels(small), channels(large), strict=True))
-    assert small.image[1] <= large.image[1]
+def _solved(arch: Arch, by: Growth, budgets: list[Budget]) -> Solution | None:
+    try:
+        return largest(arch, by, budgets, counted)
+    except InputError:
+        return None
+
+
+def _smaller(arch: Arch, by: Growth) -> Iterator[Arch]:
+    """The base and what is smaller, down to what cannot be built."""
+    for steps in range(60):
+        try:
+            yield member(arch, by, -steps / 4).arch
+        except ArchError:
+            return
+
+
+@settings(deadline=None, max_examples=150)
+@given(arch=BASE, by=BY, phis=st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.just(0.0)))
+def test_a_family_never_shrinks(arch: Arch, by: Growth, phis: tuple[float, ...]) -> None:
+    try:
+        made = [member(arch, by, phi).arch for phi in sorted(phis)]
+    except ArchError:
+        reject()
+    for small, large in itertools.pairwise(made):
+        assert all(
+            a.depth <= b.depth and a.width <= b.width
+            for a, b in zip(small.stages, large.stages, strict=True)
+        )
+        assert all(a <= b for a, b in zip(channels(small), channels(large), strict=True))
+        assert small.image[1] <= large.image[1]
+        assert small.image[2] <= large.image[2]
+
+
+@settings(deadline=None, max_examples=60)
+@given(arch=archs(), by=BY, phi=st.floats(0, 3))
+def test_larger_members_can_always_be_built(arch: Arch, by: Growth, phi: float) -> None:
+    assert from_toml(to_toml(member(arch, by, phi).arch)).image[1] >= arch.image[1]
 
 
 def test_only_what_the_rule_names_grows() -> None:
@@ -143,12 +230,16 @@ def test_heads_and_groups_keep_their_channels() -> None:
     assert all(stage.inner % 32 == 0 for stage in groups.stages)
 
 
+B1_TO_B7 = (7_794_184, 9_109_994, 12_233_232, 19_341_616, 30_389_784, 43_040_704, 66_347_960)
+
+
 def test_published_members_stand_beside_the_formulas() -> None:
     base = zoo("efficientnet_b0")
-    for phi in range(1, 8):
+    for phi, params in enumerate(B1_TO_B7, 1):
         found = published(base, growth(), phi)
         assert found is not None
         assert found.arch == zoo(f"efficientnet_b{phi}")
+        assert zoo_costs()[found.arch.name].params == params
     assert published(base, growth("depth"), 1) is None
     assert published(base, growth(alpha=1.3, beta=1.1, gamma=1.1), 1) is None
     assert published(base, growth(), 0.5) is None
@@ -198,6 +289,67 @@ def test_a_budget_that_nothing_can_meet() -> None:
         largest(zoo("resnet18"), growth("depth"), [Budget(key="params", limit=1000)], counted)
 
 
-def test_a_budget_that_bounds_nothing() -> None:
-    with pytest.raises(InputError, match="the budget is no bound"):
-        largest(zoo("resnet18"), growth("resolution"), [Budget(key="params", limit=1e12)], counted)
+@pytest.mark.parametrize(
+    ("base", "rule", "budget", "message"),
+    [
+        (
+            "resnet18",
+            "resolution",
+            ("params", 1e12),
+            "resnet18 by resolution: every member has the same 11,678,912 parameters, so",
+        ),
+        (
+            "resnet20",
+            "width",
+            ("activations", 1e15),
+            "resnet20 by width: at φ = 8 it still meets 1,000,000,000,000,000 activations",
+        ),
+    ],
+)
+def test_a_budget_that_bounds_nothing(
+    base: str, rule: str, budget: tuple[str, float], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        largest(zoo(base), growth(rule), [Budget(key=budget[0], limit=budget[1])], counted)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("rule", ["depth", "compound", "dwr"])
+def test_a_depth_that_takes_the_map_away(rule: str) -> None:
+    """LeNet-5's convolutions have no padding: a deeper one flattens fewer values."""
+    lenet = zoo("lenet5")
+    assert counted(member(lenet, growth("depth"), 1).arch)["params"] < counted(lenet)["params"]
+    with pytest.raises(InputError) as caught:
+        largest(lenet, growth(rule), [Budget(key="params", limit=50_000)], counted)
+    assert str(caught.value) == (
+        f"lenet5 by {rule}: each further convolution of stage 1 would take 4 px off the map "
+        "(kernel 5, padding 0), so that deeper members are not larger; give the stage more "
+        "padding, or take --rule width or --rule resolution"
+    )
+    assert largest(lenet, growth("width"), [Budget(key="params", limit=50_000)], counted)
+
+
+def test_the_smallest_that_can_be_built_is_found_between_the_octaves() -> None:
+    """Kernels of 15 and 5 without padding need 19 px: 24 and 20 can be built, 16 cannot."""
+    stages = [{"block": "conv", "depth": 1, "width": 8, "kernel": kernel, "padding": 0}
+              for kernel in (15, 5)]  # fmt: skip
+    arch = from_dict({"name": "n", "image": [3, 64, 64], "classes": 2, "stages": stages})
+    by = growth("resolution")
+    assert member(arch, by, -3).arch.image == (3, 24, 24)
+    with pytest.raises(ArchError):
+        member(arch, by, -4)
+    limit = counted(adapt(arch, image=(20, 20)))["macs"]
+    found = largest(arch, by, [Budget(key="macs", limit=limit)], counted)
+    assert found.best.arch.image == (3, 20, 20)
+    with pytest.raises(InputError, match="no member of n by resolution has at most"):
+        largest(arch, by, [Budget(key="macs", limit=limit - 1)], counted)
+
+
+def test_where_a_family_ends_is_said() -> None:
+    huge = from_dict({"name": "n", "image": [3, 8, 8], "classes": 2, "stages": [
+        {"block": "conv", "depth": 1, "width": 40_000}]})  # fmt: skip
+    found = largest(huge, growth("width"), [Budget(key="params", limit=1e15)], counted)
+    assert found.next is None
+    assert found.best.arch.stages[0].width == 65536
+    assert found.ends is not None
+    assert "65536" in found.ends

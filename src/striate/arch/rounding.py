@@ -39,9 +39,10 @@ def scaled(
     """``arch`` with every width and depth times a factor, for images of another size, (H, W).
 
     Tan and Le 2019, equation 3, with the rounding of their code.  Where a width must also be a
-    multiple of something else (the groups of its convolutions, the channels of an attention head,
-    which stay as they are while their number grows), it is rounded to a multiple of both.
-    ArchError where the result cannot be built.
+    multiple of something else (the groups of convolutions, the channels of an attention head,
+    which stay as they are while their number grows), it is rounded to a multiple of both.  Rounding
+    never turns a factor round: above 1 nothing gets narrower than it was, below 1 nothing wider,
+    and at 1 all stays as it is.  ArchError where the result cannot be built.
     """
     data = to_dict(arch)
     data["name"] = name
@@ -49,28 +50,38 @@ def scaled(
         data["image"] = [arch.image[0], *image]
     units = _units(arch, divisor)
     if arch.stem is not None:
-        data["stem"]["width"] = round_channels(arch.stem.width * width, divisor=units[0])
+        data["stem"]["width"] = _width(arch.stem.width, width, units[0])
     for row, stage, unit in zip(data["stages"], arch.stages, units[1:], strict=True):
-        row["width"] = round_channels(stage.width * width, divisor=unit)
+        row["width"] = _width(stage.width, width, unit)
         row["depth"] = round_depth(stage.depth * depth)
         if stage.heads > 1:
             row["heads"] = row["width"] * stage.heads // stage.width
     head = data.setdefault("head", {})
     if arch.head.width is not None:
-        head["width"] = round_channels(arch.head.width * width, divisor=divisor)
+        head["width"] = _width(arch.head.width, width, divisor)
     if arch.head.hidden:
-        head["hidden"] = [round_channels(n * width, divisor=divisor) for n in arch.head.hidden]
+        head["hidden"] = [_width(many, width, divisor) for many in arch.head.hidden]
     if dropout is not None:
         head["dropout"] = dropout
     return from_dict(data, where=name)
 
 
+def _width(channels: int, factor: float, unit: int) -> int:
+    """``channels`` times ``factor``, rounded to a multiple of ``unit`` but never past itself."""
+    if factor == 1:
+        return channels
+    rounded = round_channels(channels * factor, divisor=unit)
+    return max(rounded, channels) if factor > 1 else min(rounded, channels)
+
+
 def _units(arch: Arch, divisor: int) -> list[int]:
     """What the widths of the stem and of each stage are rounded to a multiple of."""
     units = [divisor, *(_unit(stage, divisor) for stage in arch.stages)]
-    for index in range(len(arch.stages), 0, -1):  # a transformer keeps the width that it is given
-        if arch.stages[index - 1].block == "transformer":
-            units[index - 1] = units[index] = math.lcm(units[index - 1], units[index])
+    for index, stage in reversed(list(enumerate(arch.stages))):
+        if stage.block == "transformer":  # it keeps the width that it is given
+            units[index] = units[index + 1] = math.lcm(units[index], units[index + 1])
+        elif stage.block in ("conv", "basic"):  # their groups divide what they are given too
+            units[index] = math.lcm(units[index], stage.groups)
     return units
 
 
@@ -81,4 +92,5 @@ def _unit(stage: Stage, divisor: int) -> int:
         return divisor
     # the channels inside, expansion · width, must be a multiple of the groups
     share = Fraction(stage.inner, stage.width).limit_denominator(64)
-    return math.lcm(divisor, (stage.groups / share).numerator)
+    own = stage.groups if stage.block == "basic" else 1  # whose second convolution has them too
+    return math.lcm(divisor, own, (stage.groups / share).numerator)

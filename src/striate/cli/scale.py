@@ -177,7 +177,7 @@ def _explain(told: Talk, family: Family) -> None:
     solution = family.solution
     assert solution is not None
     if solution.next is None:
-        told.tell("It is the largest of its family that can be built.")
+        told.tell(f"The next larger member cannot be built: {escape(solution.ends or '')}.", hang=2)
         return
     broken = " and ".join(
         f"{amount(budget.key, solution.next_cost[budget.key])} {_SPOKEN[budget.key]}, "

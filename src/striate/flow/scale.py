@@ -143,18 +143,43 @@ def parse_phi(text: str) -> tuple[float, ...]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    cost: Mapping[str, float]
+    trace: Trace
+
+
 class _Costs:
-    """What architectures cost and what the linter says of them; each is traced once."""
+    """What architectures cost and what the linter says of them; each is traced and timed once."""
 
     def __init__(self, batch: int, budgets: Sequence[Budget]) -> None:
         self._batch = batch
         self._others = [budget for budget in budgets if budget.key != "latency"]
         self._timed = len(self._others) < len(budgets)
-        self._traces: dict[str, Trace] = {}
-        self._seconds: dict[str, float] = {}
+        self._known: dict[str, _Known] = {}
 
     def __call__(self, arch: Arch) -> Mapping[str, float]:
-        totals = self._trace(arch).totals
+        return self._of(arch).cost
+
+    def told(self, one: Member) -> Scaled:
+        known = self._of(one.arch)
+        return Scaled(member=one, cost=known.cost, findings=tuple(check(known.trace)))
+
+    def _of(self, arch: Arch) -> _Known:
+        key = same(arch)
+        if key not in self._known:
+            self._known[key] = self._measured(arch)
+        return self._known[key]
+
+    def _measured(self, arch: Arch) -> _Known:
+        from striate.building import build
+        from striate.flow.latency import latency
+        from striate.tracing import trace
+
+        found = trace(
+            lambda: build(arch, device="meta"), arch.image, name=arch.name, batch=self._batch
+        )
+        totals = found.totals
         cost: dict[str, float] = {
             "params": totals.params,
             "macs": totals.macs // self._batch,
@@ -163,31 +188,8 @@ class _Costs:
         }
         # what breaks another budget already is not worth building
         if self._timed and all(cost[budget.key] <= budget.limit for budget in self._others):
-            cost["latency"] = self._latency(arch)
-        return cost
-
-    def told(self, one: Member) -> Scaled:
-        findings = tuple(check(self._trace(one.arch)))
-        return Scaled(member=one, cost=self(one.arch), findings=findings)
-
-    def _trace(self, arch: Arch) -> Trace:
-        from striate.building import build
-        from striate.tracing import trace
-
-        key = same(arch)
-        if key not in self._traces:
-            self._traces[key] = trace(
-                lambda: build(arch, device="meta"), arch.image, name=arch.name, batch=self._batch
-            )
-        return self._traces[key]
-
-    def _latency(self, arch: Arch) -> float:
-        from striate.flow.latency import latency
-
-        key = same(arch)
-        if key not in self._seconds:
-            self._seconds[key] = latency(arch, self._batch)
-        return self._seconds[key]
+            cost["latency"] = latency(arch, self._batch)
+        return _Known(cost=cost, trace=found)
 
 
 def _members(arch: Arch, by: Growth, phi: Sequence[float], divisor: int) -> Iterator[Member]:

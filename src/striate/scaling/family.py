@@ -27,7 +27,8 @@ def member(arch: Arch, by: Growth, phi: float, *, divisor: int = 8) -> Member:
     sides of the image to the nearest multiple of 4, and of what patches and pools without overlap
     divide it into, so that none of them leaves a border unread.
 
-    φ = 0 is ``arch`` itself.  ArchError where it cannot be built.
+    φ = 0 is ``arch`` itself, and from member to member no depth, width or side falls as φ grows.
+    ArchError where it cannot be built.
     """
     if phi == 0:
         return Member(phi=0, arch=arch)
@@ -38,11 +39,10 @@ def member(arch: Arch, by: Growth, phi: float, *, divisor: int = 8) -> Member:
     made = scaled(
         arch,
         name=name,
-        # an axis that the rule leaves alone stays as it is, rounded or not
         width=width,
         depth=depth,
         image=(sides[0], sides[1]),
-        divisor=divisor if by.width != 1 else 1,
+        divisor=divisor,
     )
     return Member(phi=phi, arch=made)
 
@@ -68,4 +68,5 @@ def _image_unit(arch: Arch) -> int:
 def _side(side: int, factor: float, unit: int) -> int:
     if factor == 1:
         return side
-    return max(1, round(side * factor / unit)) * unit
+    rounded = max(1, round(side * factor / unit)) * unit
+    return max(rounded, side) if factor > 1 else min(rounded, side)

@@ -13,7 +13,7 @@ from striate.scaling.family import Member, member
 from striate.scaling.growth import Growth
 
 Measure = Callable[[Arch], Mapping[str, float]]
-"""What an architecture costs, by the names of ``UNITS``."""
+"""What an architecture costs, by the names of ``UNITS``; it is asked about one more than once."""
 
 LEAST, MOST = -24.0, 8.0
 """φ beyond which no member is looked for: 2^−24 and 2^8 times as much."""
@@ -24,7 +24,7 @@ _CLOSE = 1e-9
 class Solution:
     """``best`` meets every budget; ``next``, the next larger member, does not, by ``broken``.
 
-    ``next`` is None where the family ends: what would be larger cannot be built.
+    ``next`` is None where what would come next cannot be built, and ``ends`` says why.
     """
 
     best: Member
@@ -32,31 +32,37 @@ class Solution:
     next: Member | None
     next_cost: Mapping[str, float]
     broken: tuple[Budget, ...]
+    ends: str | None = None
 
 
 class _Family:
-    """The members, each made and measured once."""
+    """The members, each made once, and whether they meet the budgets."""
 
-    def __init__(self, arch: Arch, by: Growth, measure: Measure, divisor: int) -> None:
-        self._made: dict[float, Member | None] = {}
-        self._costs: dict[str, Mapping[str, float]] = {}
-        self._arch, self._by, self._measure, self._divisor = arch, by, measure, divisor
+    def __init__(
+        self, arch: Arch, by: Growth, budgets: Sequence[Budget], measure: Measure, divisor: int
+    ) -> None:
+        self.arch, self.by, self.budgets = arch, by, budgets
+        self._measure, self._divisor = measure, divisor
+        self._made: dict[float, Member | ArchError] = {}
 
-    def at(self, phi: float) -> Member | None:
-        """None where no such network can be built."""
+    def at(self, phi: float) -> Member | ArchError:
+        """The member, or why there is none."""
         if phi not in self._made:
             try:
-                made = member(self._arch, self._by, phi, divisor=self._divisor)
-            except ArchError:
-                made = None
-            self._made[phi] = made
+                self._made[phi] = member(self.arch, self.by, phi, divisor=self._divisor)
+            except ArchError as error:
+                self._made[phi] = error
         return self._made[phi]
 
     def cost(self, of: Member) -> Mapping[str, float]:
-        key = same(of.arch)
-        if key not in self._costs:
-            self._costs[key] = self._measure(of.arch)
-        return self._costs[key]
+        return self._measure(of.arch)
+
+    def exists(self, phi: float) -> bool:
+        return isinstance(self.at(phi), Member)
+
+    def meets(self, phi: float) -> bool:
+        found = self.at(phi)
+        return isinstance(found, Member) and not _broken(self.budgets, self.cost(found))
 
 
 def same(arch: Arch) -> str:
@@ -74,69 +80,110 @@ def largest(
 ) -> Solution:
     """Bisect φ until two neighbouring members are left, of which one meets ``budgets``.
 
-    Costs never fall as φ grows (depths, widths and sides never do), so that the answer is the
-    largest; a measured latency may waver, and then it is the largest up to its noise.  InputError
-    where no member meets them, with what the smallest costs.
+    Depths, widths and sides never fall as φ grows, nor do costs, so that the answer is the largest.
+    (Two things waver: a measured latency; and where rounding makes a stage as wide as what it is
+    given, its skip needs no projection any more and the cost can dip.  The answer is then a
+    member that meets the budgets and whose next does not.)  InputError where no member meets them,
+    with what the smallest costs; where they bound nothing; and for a depth that takes maps away.
     """
-    family = _Family(arch, by, measure, divisor)
-
-    def meets(phi: float) -> bool:
-        found = family.at(phi)
-        return found is not None and not _broken(budgets, family.cost(found))
-
-    low, high = _bracket(family, meets, arch, by, budgets)
-    while high - low > _CLOSE:
-        middle = (low + high) / 2
-        low, high = (middle, high) if meets(middle) else (low, middle)
-    inside = family.at(low)
-    assert inside is not None
-    best = _shortest(family, inside, low, math.floor)
-    above = family.at(high)
-    if above is not None:
-        above = _shortest(family, above, high, math.ceil)
-    costs: Mapping[str, float] = {} if above is None else family.cost(above)
+    _refuse_shrinking(arch, by)
+    family = _Family(arch, by, budgets, measure, divisor)
+    low, high = _bracket(family)
+    low, high = _bisect(family.meets, low, high)
+    best, above = family.at(low), family.at(high)
+    assert isinstance(best, Member)
+    best = _shortest(family, best, low, math.floor)
+    if isinstance(above, ArchError):
+        return Solution(
+            best=best, cost=family.cost(best), next=None, next_cost={}, broken=(), ends=str(above)
+        )
+    above = _shortest(family, above, high, math.ceil)
+    costs = family.cost(above)
     return Solution(
         best=best,
         cost=family.cost(best),
         next=above,
         next_cost=costs,
-        broken=_broken(budgets, costs) if above is not None else (),
+        broken=_broken(budgets, costs),
     )
 
 
-def _bracket(
-    family: _Family,
-    meets: Callable[[float], bool],
-    arch: Arch,
-    by: Growth,
-    budgets: Sequence[Budget],
-) -> tuple[float, float]:
-    """A φ that meets the budgets and a larger one that does not, at most 1 apart."""
+def _refuse_shrinking(arch: Arch, by: Growth) -> None:
+    """InputError where a deeper stage has a smaller map, and with it perhaps a lower cost."""
+    if by.depth == 1:
+        return
+    for number, stage in enumerate(arch.stages, 1):
+        if not stage.kind.windows:
+            continue
+        lost = stage.dilation * (stage.kernel - 1) - 2 * stage.pad
+        if lost > 0:
+            raise InputError(
+                f"{arch.name} by {by.rule}: each further convolution of stage {number} would take "
+                f"{lost} px off the map (kernel {stage.kernel}, padding {stage.pad}), so that "
+                "deeper members are not larger; give the stage more padding, or take --rule width "
+                "or --rule resolution"
+            )
+
+
+def _bisect(holds: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
+    """``low``, where ``holds``, and ``high``, where it does not, moved next to each other."""
+    while abs(high - low) > _CLOSE:
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low, high
+
+
+def _bracket(family: _Family) -> tuple[float, float]:
+    """A φ that meets the budgets and a larger one that does not."""
     phi = 0.0
-    if meets(phi):
-        while meets(phi + 1):
+    if family.meets(phi):
+        while family.meets(phi + 1):
             phi += 1
             if phi >= MOST:
-                raise InputError(
-                    f"{arch.name}: at φ = {phi:g} by {by.rule} it still meets "
-                    f"{_told(budgets)}; the budget is no bound, so give a smaller one"
-                )
+                raise InputError(_no_bound(family))
         return phi, phi + 1
-    smallest = phi
     while phi > LEAST:
-        phi -= 1
-        if meets(phi):
-            return phi, phi + 1
-        if family.at(phi) is None:
+        if not family.exists(phi - 1):
+            smallest, _ = _bisect(family.exists, phi, phi - 1)
+            if family.meets(smallest):
+                return smallest, phi
+            phi = smallest
             break
-        smallest = phi
-    least = family.at(smallest)
-    assert least is not None
-    broken = _broken(budgets, family.cost(least))
-    raise InputError(
-        f"no member of {arch.name} by {by.rule} has at most {_told(broken or budgets)}: the "
-        f"smallest that can be built has {_told(broken, family.cost(least))}; raise the budget, or "
-        "take another rule or a smaller network"
+        phi -= 1
+        if family.meets(phi):
+            return phi, phi + 1
+    raise InputError(_too_small(family, phi))
+
+
+def _no_bound(family: _Family) -> str:
+    """The complaint about budgets that the largest members meet."""
+    first, last = family.at(0), family.at(MOST)
+    assert isinstance(first, Member)
+    assert isinstance(last, Member)
+    costs = family.cost(first), family.cost(last)
+    whose = f"{family.arch.name} by {family.by.rule}"
+    if all(costs[0][budget.key] == costs[1][budget.key] for budget in family.budgets):
+        keys = " and ".join(budget.key for budget in family.budgets)
+        return (
+            f"{whose}: every member has the same {_told(family.budgets, costs[0])}, so that "
+            f"{keys} is no bound; budget something that {family.by.rule} changes, such as macs"
+        )
+    return (
+        f"{whose}: at φ = {MOST:g} it still meets {_told(family.budgets)}; the budget is no "
+        "bound, so give a smaller one"
+    )
+
+
+def _too_small(family: _Family, phi: float) -> str:
+    """The complaint about budgets that the smallest member, at ``phi``, does not meet."""
+    least = family.at(phi)
+    assert isinstance(least, Member)
+    cost = family.cost(least)
+    broken = _broken(family.budgets, cost)
+    return (
+        f"no member of {family.arch.name} by {family.by.rule} has at most {_told(broken)}: the "
+        f"smallest that can be built has {_told(broken, cost)}; raise the budget, or take another "
+        "rule or a smaller network"
     )
 
 
@@ -161,6 +208,6 @@ def _shortest(
     for digits in range(1, 9):
         rounded = towards(phi * 10**digits) / 10**digits
         found = family.at(rounded)
-        if found is not None and same(found.arch) == same(inside.arch):
+        if isinstance(found, Member) and same(found.arch) == same(inside.arch):
             return found
     return inside
