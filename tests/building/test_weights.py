@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from peers import import_peer
 from striate.arch import adapt, zoo
 from striate.building import build
-from striate.building.weights import convert, fit_weights, layout_of, names
+from striate.building.weights import convert, fit_weights, layout_of, names, resize_filters
 from striate.errors import ArchError
 
 TIMM = {
@@ -117,7 +118,11 @@ def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ArchError, match="resnet20 has no place for 'extra'"):
         convert(arch, state, library="striate")
     del state["extra"], state["stem.conv.weight"], state["head.linear.bias"]
-    with pytest.raises(ArchError, match=r"the weights lack 'stem.conv.weight' and 1 more"):
+    with pytest.raises(ArchError, match=r"the weights lack 'stem.conv.weight', 'head.linear.bias'"):
+        convert(arch, state, library="striate")
+    for norm in ("stem.norm", "stages.0.blocks.0.norm1"):
+        del state[f"{norm}.weight"]
+    with pytest.raises(ArchError, match=r"'stem.norm.weight', '\S+norm1.weight' and 1 more; they"):
         convert(arch, state, library="striate")
     with pytest.raises(ArchError, match="mlp: timm has no network of this kind"):
         names(zoo("mlp"), "timm")
@@ -133,6 +138,7 @@ def test_a_gray_image_gives_what_it_gave_in_color() -> None:
         fitted = fit_weights(network, state)
         network.load_state_dict(fitted.state)
         assert fitted.said == (f"the first convolution's 3 input channels became {channels}",)
+        assert fitted.adapted == {"channels"}
         with torch.no_grad():
             expected = color(gray.expand(-1, 3, -1, -1))
             torch.testing.assert_close(network(gray.expand(-1, channels, -1, -1)), expected)
@@ -152,18 +158,79 @@ def test_another_number_of_classes_has_a_fresh_last_layer() -> None:
     )
 
 
+def test_weights_without_a_last_layer_are_taken_without_it() -> None:
+    arch = zoo("resnet20")
+    state = {name: t for name, t in state_of("resnet20").items() if "head" not in name}
+    assert layout_of(arch, state) == "striate"
+    network = build(arch, seed=3)
+    fresh = network.head.linear.weight.detach().clone()
+    fitted = fit_weights(network, convert(arch, state, library="striate"))
+    network.load_state_dict(fitted.state)
+    assert fitted.said == (
+        "the last layer is fresh: the weights have none, and there are 10 classes",
+    )
+    assert fitted.adapted == {"head"}
+    assert torch.equal(network.head.linear.weight, fresh)
+
+
+def test_other_classes_that_are_as_many_have_a_fresh_last_layer() -> None:
+    network = build(zoo("resnet20"), seed=3)
+    fresh = network.head.linear.weight.detach().clone()
+    fitted = fit_weights(network, state_of("resnet20"), other_classes="others were learnt")
+    assert fitted.said == ("the last layer is fresh: others were learnt",)
+    assert torch.equal(fitted.state["head.linear.weight"], fresh)
+
+
 def test_positions_are_resized_with_the_image() -> None:
     arch = zoo("deit_tiny_patch16")
     state = dict(build(arch, seed=1).state_dict())
     name = "stages.0.enter.positions"
-    state[name] = torch.ones_like(state[name])
-    larger = build(adapt(arch, image=(3, 256, 256)), device="meta").to_empty(device="cpu")
+    rows = torch.linspace(0, 1, 14)[:, None].expand(14, 14).reshape(1, 196, 1)
+    state[name] = torch.cat((torch.full((1, 1, 192), 5.0), rows.expand(1, 196, 192)), dim=1)
+    larger = build(adapt(arch, image=(3, 256, 224)), device="meta").to_empty(device="cpu")
     fitted = fit_weights(larger, state)
-    assert fitted.said == ("197 positions were interpolated to 257",)
-    torch.testing.assert_close(fitted.state[name], torch.ones(1, 257, 192))
-    oblong = build(adapt(arch, image=(3, 256, 224)), device="meta")
-    with pytest.raises(ArchError, match="only squares can be resized"):
-        fit_weights(oblong, state)
+    assert fitted.said == ("197 positions were interpolated to 225",)
+    found = fitted.state[name]
+    assert found.shape == (1, 225, 192)
+    assert torch.equal(found[:, 0], torch.full((1, 192), 5.0))  # the class token's stays
+    grid = found[0, 1:, 0].reshape(16, 14)
+    torch.testing.assert_close(grid, grid[:, :1].expand(16, 14))  # columns are all alike
+    slope = grid[3:-3, 0].diff()  # stays a slope, 14 / 16 as steep, as far as cubics follow lines
+    torch.testing.assert_close(slope, torch.full_like(slope, 14 / 16 / 13), rtol=0.1, atol=0)
+
+    state[name] = state[name][:, :-1]
+    with pytest.raises(ArchError, match="the weights' 195 places are no square"):
+        fit_weights(larger, state)
+
+
+@pytest.mark.parametrize(("had", "wanted"), [((7, 7), (3, 3)), ((4, 4), (1, 1)), ((3, 3), (7, 7))])
+def test_resized_filters_answer_the_enlarged_image_alike(
+    had: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    filters = torch.randn(5, 2, *had, generator=generator)
+    resized = resize_filters(filters, wanted)
+    assert resized.shape == (5, 2, *wanted)
+    small, large = sorted((had, wanted))
+    patch = torch.randn(3, 2, *small, generator=generator)
+    enlarged = F.interpolate(patch, size=large, mode="bilinear", align_corners=False)
+    views = {small: patch, large: enlarged}
+    torch.testing.assert_close(
+        F.conv2d(views[wanted], resized), F.conv2d(views[had], filters), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_small_form_takes_the_stem_resized() -> None:
+    state = dict(build(zoo("resnet18"), seed=1).state_dict())
+    network = build(zoo("resnet18-small"))
+    fitted = fit_weights(network, state)
+    assert fitted.said == (
+        "the stem's 7×7 filters became 3×3, each answering an image as it did its enlargement",
+    )
+    assert fitted.adapted == {"stem"}
+    network.load_state_dict(fitted.state)
+    first = "stem.conv.weight"
+    torch.testing.assert_close(fitted.state[first], resize_filters(state[first], (3, 3)))
 
 
 def test_any_other_difference_is_refused() -> None:

@@ -48,7 +48,8 @@ def test_through_toml_and_back(changes: dict[str, Any]) -> None:
 def test_every_setting_is_written() -> None:
     written = tomllib.loads(to_toml(Recipe()))
     missing = set(Recipe.model_fields) - set(written)
-    assert missing == {"minutes", "clip", "steps", "versions"}  # those that are not set
+    # those that are not set
+    assert missing == {"minutes", "clip", "finetune", "steps", "versions"}
 
 
 @pytest.mark.parametrize(

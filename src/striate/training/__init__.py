@@ -7,13 +7,18 @@ records, errors, keyed; never checking, scaling, seeing, deploying or reporting.
 
 from striate.training.begin import begin_run
 from striate.training.defaults import Defaults, Facts, default_recipe
+from striate.training.finetuning import Phases, first_steps, scales
+from striate.training.layers import Layers, layers_of
 from striate.training.loop import train
 from striate.training.memo import Probe
+from striate.training.named import named_recipe, recipe_names
 from striate.training.notice import Notice
 from striate.training.plan import Plan, freeze, plan, steps_per_epoch
 from striate.training.probe import probe
 from striate.training.recipe import (
+    TABLES,
     AugmentPart,
+    FinetunePart,
     Recipe,
     from_dict,
     from_toml,
@@ -24,23 +29,32 @@ from striate.training.recipe import (
 from striate.training.schedule import lr_at
 
 __all__ = [
+    "TABLES",
     "AugmentPart",
     "Defaults",
     "Facts",
+    "FinetunePart",
+    "Layers",
     "Notice",
+    "Phases",
     "Plan",
     "Probe",
     "Recipe",
     "begin_run",
     "default_recipe",
+    "first_steps",
     "freeze",
     "from_dict",
     "from_toml",
     "json_schema",
+    "layers_of",
     "load_recipe",
     "lr_at",
+    "named_recipe",
     "plan",
     "probe",
+    "recipe_names",
+    "scales",
     "steps_per_epoch",
     "to_toml",
     "train",

@@ -39,6 +39,7 @@ from striate.runs import (
     versions,
 )
 from striate.training.average import update_average
+from striate.training.finetuning import Phases
 from striate.training.notice import Notice
 from striate.training.optimiser import set_lr
 from striate.training.plan import steps_per_epoch
@@ -76,6 +77,7 @@ def train(
     paths = folder.paths
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
+    phases = Phases(state.module, recipe)
     metrics_bytes = 0
     found = newest(paths.checkpoints)
     if found and not resume:
@@ -90,6 +92,7 @@ def train(
         steady_process(threads=recipe.threads, deterministic=recipe.deterministic),
         closing(MetricsFile(paths.metrics, length=metrics_bytes)) as metrics,
         StopAsked() as stop,
+        phases.ending(),
     ):
         while state.step < steps:
             epoch, done = state.step // per_epoch + 1, state.step % per_epoch
@@ -105,12 +108,14 @@ def train(
                 workers=recipe.workers,
                 start=done,
             )
-            state.module.train()
+            phases.begin()
             started = time.perf_counter()
             for batch in feed:
                 step = state.step + 1
                 lr = lr_at(recipe, step, steps)
-                loss, right = _step(state, batch, preprocessing, recipe, step=step, lr=lr)
+                phases.enter(step)
+                set_lr(state.optimiser, lr, phases.rates(step))
+                loss, right = _step(state, batch, preprocessing, recipe, step=step)
                 if not math.isfinite(loss):
                     raise _diverged(folder, f"the loss became {loss}", step, epoch, lr, batch.ids)
                 state.step = step
@@ -185,7 +190,6 @@ def _step(
     recipe: Recipe,
     *,
     step: int,
-    lr: float,
 ) -> tuple[float, int]:
     """One optimiser step; returns the batch's loss and the number classified rightly before it.
 
@@ -194,7 +198,6 @@ def _step(
     setting = known_setting(recipe.setting)
     images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
     labels = torch.as_tensor(batch.labels).to(recipe.device)
-    set_lr(state.optimiser, lr)
     state.optimiser.zero_grad()
     with steady_step(recipe.seed, step, torch.as_tensor(batch.ids.view(np.int64))):
         logits = logits_of(state.module, images, setting, len(preprocessing.classes))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from striate.errors import RunError
+from striate.training.layers import layers_of
 from striate.training.recipe import Recipe
 
 _NORMS = (
@@ -41,17 +42,26 @@ def decays(module: nn.Module) -> dict[str, bool]:
 
 
 def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over ``module``'s trained parameters, in two groups: decayed or not.
+    """The recipe's optimiser over ``module``'s trained parameters, in two groups: decayed or not;
+    where the recipe fine-tunes, two for each layer, stem first, with its number as ``layer``.
 
     AdamW's second beta is 0.999 and its epsilon 1e-8, as in its paper.
     """
     parameters = dict(module.named_parameters())
-    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    layers = None if recipe.finetune is None else layers_of(module)
+    count = 1 if layers is None else len(layers.paths)
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {
+        (layer, decayed): [] for layer in range(count) for decayed in (True, False)
+    }
     for name, decayed in decays(module).items():
-        groups[decayed].append(parameters[name])
+        groups[0 if layers is None else layers.of(name), decayed].append(parameters[name])
     options = [
-        {"params": members, "weight_decay": recipe.weight_decay if decayed else 0.0}
-        for decayed, members in groups.items()
+        {
+            "params": members,
+            "weight_decay": recipe.weight_decay if decayed else 0.0,
+            "layer": layer,
+        }
+        for (layer, decayed), members in groups.items()
         if members
     ]
     if recipe.optimiser == "adamw":
@@ -61,10 +71,10 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Apply ``lr`` to every group from the next step on."""
+def set_lr(optimiser: torch.optim.Optimizer, lr: float, layers: Sequence[float] = ()) -> None:
+    """Apply ``lr`` to every group from the next step on, or its own of ``layers``' rates."""
     for group in optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = layers[group["layer"]] if layers else lr
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -46,6 +46,23 @@ class AugmentPart(_Part):
         return Augment(flip=self.flip, translate=self.translate, cutout=self.cutout, crop=self.crop)
 
 
+class FinetunePart(_Part):
+    """How weights that were trained before are trained on; the last layer, the one that gives the
+    logits, has the recipe's own rate.
+    """
+
+    head_first: Share = 0.0
+    """Share of all steps, from the first, in which the last layer alone is trained; 1 for a linear
+    probe.  What is not trained is in evaluation mode: its norms use the statistics they have."""
+    frozen_stem: Share = 0.0
+    """Share of all steps, from the first, in which the stem is not trained; 1 for all."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of the layers before the last, as a multiple of ``lr``."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Rate of each layer as a multiple of the next one's, from the last block down to the stem.  A
+    layer is a block; of more than twelve blocks, neighbours are one layer."""
+
+
 class Recipe(_Part):
     """Training settings.  Defaults for a data set come from ``default_recipe``."""
 
@@ -78,6 +95,8 @@ class Recipe(_Part):
     """Decay a step of the averaged weights that are then evaluated and kept; 0 for none."""
 
     augment: AugmentPart = AugmentPart()
+    finetune: FinetunePart | None = None
+    """Only where weights that were trained before are trained on."""
 
     setting: Literal["auto", "fp32", "fp32-channels-last", "bf16", "bf16-channels-last"] = "auto"
     """Arithmetic and memory order; ``auto`` lets the probe choose."""
@@ -115,18 +134,23 @@ class Recipe(_Part):
         )
 
     def with_(self, changes: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
-        """The recipe with ``changes``, checked; ``augment.flip`` and its like reach inside.
+        """The recipe with ``changes``, checked; ``augment.flip`` and its like reach inside, and
+        ``finetune.rate`` makes a table of its kind where there was none.
 
         ``RecipeError`` begins with ``where`` and names the key, the value and the choices.
         """
         data = self.model_dump(exclude_defaults=True)
         for key, value in changes.items():
             outer, _, inner = key.partition(".")
-            if inner and outer == "augment":
-                data["augment"] = {**data.get("augment", {}), inner: value}
+            if inner and outer in TABLES:
+                data[outer] = {**(data.get(outer) or {}), inner: value}
             else:
                 data[key] = value
         return from_dict(data, where=where)
+
+
+TABLES: dict[str, type[_Part]] = {"augment": AugmentPart, "finetune": FinetunePart}
+"""The recipe's tables, whose keys are written ``table.key`` where a recipe is flat."""
 
 
 def from_dict(data: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
@@ -160,7 +184,7 @@ def to_toml(recipe: Recipe) -> str:
     """TOML text of every key that is set, so that no later default changes a stored recipe."""
     document = tomlkit.document()
     data = recipe.model_dump(mode="json", exclude_none=True)
-    tables = {key: data.pop(key) for key in ("augment", "versions")}
+    tables = {key: data.pop(key, None) for key in (*TABLES, "versions")}
     for key, value in data.items():
         document.add(key, value)
     for key, table in tables.items():
@@ -186,7 +210,7 @@ def _complaint(problem: ValidationError) -> str:
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     loc = [str(key) for key in first["loc"] if isinstance(key, str)]
     if first["type"] == "extra_forbidden":
-        part = AugmentPart if loc[:-1] == ["augment"] else Recipe
+        part = TABLES[loc[0]] if len(loc) > 1 and loc[0] in TABLES else Recipe
         said = f"unknown key {'.'.join(loc)!r}; {choices(loc[-1], part.model_fields)}"
     elif first["type"] == "value_error":
         said = str(first.get("ctx", {}).get("error"))

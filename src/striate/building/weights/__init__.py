@@ -5,7 +5,16 @@ under our names, and how they were fitted to another number of channels or class
 names per file.
 """
 
-from striate.building.weights.fitting import Fitted, fit_weights
+from striate.building.weights.fitting import Fitted, Part, fit_weights, resize_filters
 from striate.building.weights.names import LIBRARIES, convert, layout_of, names
 
-__all__ = ["LIBRARIES", "Fitted", "convert", "fit_weights", "layout_of", "names"]
+__all__ = [
+    "LIBRARIES",
+    "Fitted",
+    "Part",
+    "convert",
+    "fit_weights",
+    "layout_of",
+    "names",
+    "resize_filters",
+]

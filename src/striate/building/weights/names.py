@@ -65,24 +65,26 @@ def layout_of(arch: Arch, state: Mapping[str, Tensor]) -> str:
 
 def convert(arch: Arch, state: Mapping[str, Tensor], *, library: str) -> dict[str, Tensor]:
     """``state`` under our names.  What the two shape otherwise (a fully connected layer that is a
-    convolution on a 1 × 1 map, or over the whole map) is reshaped; no number changes.
+    convolution on a 1 × 1 map, or over the whole map) is reshaped; no number changes.  Weights
+    without a last layer at all (of features) are taken without it.
 
-    ArchError for a tensor that is missing or that nothing here has a place for.
+    ArchError for another tensor that is missing, or one that nothing here has a place for.
     """
     theirs = names(arch, library)
+    head = {name for ours, name in theirs.items() if ours.startswith("head.linear.")}
+    headless = head if head.isdisjoint(state) else set[str]()
     missing = [name for name in theirs.values() if name not in state]
     counters = {name for name in missing if name.endswith("num_batches_tracked")}
-    lacking = [name for name in missing if name not in counters]
+    lacking = [name for name in missing if name not in counters | headless]
     if lacking:
         raise ArchError(
-            f"{arch.name}: the weights lack {lacking[0]!r}{_more(len(lacking) - 1)}; "
-            "they are of another network"
+            f"{arch.name}: the weights lack {_few(lacking)}; they are of another network"
         )
-    extra = [name for name in state if name not in set(theirs.values())]
+    places = set(theirs.values())
+    extra = [name for name in state if name not in places]
     if extra:
         raise ArchError(
-            f"{arch.name} has no place for {extra[0]!r}{_more(len(extra) - 1)}; "
-            "the weights are of another network"
+            f"{arch.name} has no place for {_few(extra)}; the weights are of another network"
         )
     shapes = build(arch, device="meta").state_dict()
     return {
@@ -90,11 +92,14 @@ def convert(arch: Arch, state: Mapping[str, Tensor], *, library: str) -> dict[st
         if name in state
         else torch.zeros((), dtype=torch.int64)
         for ours, name in theirs.items()
+        if name not in headless
     }
 
 
-def _more(count: int) -> str:
-    return f" and {count} more" if count > 0 else ""
+def _few(names: list[str], most: int = 3) -> str:
+    """The first few of ``names``, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
 
 
 def _shaped(tensor: Tensor, shape: torch.Size) -> Tensor:
