@@ -5,6 +5,7 @@ functions from Arch to Arch.  May import: records, errors, pydantic; never torch
 """
 
 from striate.arch.agreement import channels
+from striate.arch.keys import NETWORK_KEYS, STAGE_KEYS, is_key, key_problem, known_keys
 from striate.arch.rounding import round_channels, round_depth, scaled
 from striate.arch.sizes import field_sizes, least_image, map_sizes, windows
 from striate.arch.spec import Arch, Head, Pool, Stage, Stem
@@ -13,7 +14,9 @@ from striate.arch.variants import adapt, plain_twin, small_form
 from striate.arch.zoo import SMALL, ZooCost, zoo, zoo_costs, zoo_names
 
 __all__ = [
+    "NETWORK_KEYS",
     "SMALL",
+    "STAGE_KEYS",
     "Arch",
     "Head",
     "Pool",
@@ -25,7 +28,10 @@ __all__ = [
     "field_sizes",
     "from_dict",
     "from_toml",
+    "is_key",
     "json_schema",
+    "key_problem",
+    "known_keys",
     "least_image",
     "load_arch",
     "map_sizes",
