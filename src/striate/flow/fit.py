@@ -34,11 +34,13 @@ from striate.flow.events import (
     Training,
 )
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
+from striate.flow.looking import look_in_ways, subject_of_run
 from striate.flow.network import built, suited, traced, users_errors
 from striate.flow.report import ReportParts, write_report
 from striate.flow.result import run_record
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import Target, resolve
+from striate.flow.ways import WAYS
 from striate.records import EpochRecord, Evaluation, Finding, ProbeResult, Run, StepRecord, Trace
 from striate.runs import (
     SETTINGS,
@@ -50,6 +52,7 @@ from striate.runs import (
     read_metrics,
 )
 from striate.runs import Target as KeptTarget
+from striate.runs.kept_evidence import save_evidence
 from striate.training import (
     Facts,
     Notice,
@@ -287,24 +290,27 @@ def _finished(job: _Job, evaluation: Evaluation) -> Run:
         records=records,
         report=str(paths.report),
     )
-    write_report(
-        ReportParts(
-            paths=paths,
-            run=run,
-            dataset=job.dataset,
-            module=job.module,
-            trace=job.trace,
-            findings=job.findings,
-            evaluation=evaluation,
-            epochs=epochs,
-            steps=steps,
-            recipe=recipe,
-            probe=[ProbeResult(**result) for result in job.notes["probe"]],
-            command=job.notes["command"] or f"striate fit {job.dataset.name}",
-            why=job.notes["why"],
-            start=lambda: built(job.network, recipe.seed, job.dataset.image),
-        )
+    parts = ReportParts(
+        paths=paths,
+        run=run,
+        dataset=job.dataset,
+        module=job.module,
+        trace=job.trace,
+        findings=job.findings,
+        evaluation=evaluation,
+        epochs=epochs,
+        steps=steps,
+        recipe=recipe,
+        probe=[ProbeResult(**result) for result in job.notes["probe"]],
+        command=job.notes["command"] or f"striate fit {job.dataset.name}",
+        why=job.notes["why"],
+        make=lambda seed: built(job.network, seed, job.dataset.image),
     )
+    kept = job.folder.make(paths.evidence)
+    quick = [way for way in WAYS if way.in_fit]
+    for way, pieces, _ in look_in_ways(subject_of_run(parts), quick, None, name=run.arch):
+        save_evidence(kept / f"{way.name}.safetensors", pieces)
+    write_report(parts)
     job.folder.finish(run, evaluation)
     return run
 

@@ -1,4 +1,4 @@
-"""A finished training becomes a page: evidence is gathered, facts are put in words, one file."""
+"""A finished training becomes a page: facts are put in words, evidence is drawn, one file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from torch import nn
 
 from striate.data import Dataset
+from striate.flow.ways import WAYS
 from striate.records import (
     EpochRecord,
     Evaluation,
@@ -21,15 +23,8 @@ from striate.records import (
     Trace,
 )
 from striate.reporting import DataFacts, ReportInput, RunFacts, render_report
-from striate.runs import (
-    Preprocessing,
-    RunPaths,
-    atomic_write,
-    known_setting,
-    processor,
-    versions,
-)
-from striate.seeing import look
+from striate.runs import RunPaths, atomic_write, processor, versions
+from striate.runs.kept_evidence import load_evidence
 from striate.training import Recipe
 
 EXAMPLES = 12
@@ -37,7 +32,7 @@ EXAMPLES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class ReportParts:
-    """What a training leaves in hand.  ``start`` makes the network as it was before step 1."""
+    """What a training leaves in hand.  ``make``: its network with the first weights of a seed."""
 
     paths: RunPaths
     run: Run
@@ -52,19 +47,12 @@ class ReportParts:
     probe: Sequence[ProbeResult]
     command: str
     why: str | None
-    start: Callable[[], nn.Module]
+    make: Callable[[int], nn.Module]
 
 
 def write_report(parts: ReportParts) -> None:
-    """Look inside the network and write report.html."""
-    evidence = look(
-        parts.module,
-        parts.dataset.test,
-        Preprocessing.of(parts.dataset),
-        parts.evaluation,
-        start=parts.start,
-        setting=known_setting(parts.recipe.setting),
-    )
+    """Write report.html, from the parts and all that the run's ``evidence/`` holds."""
+    evidence = [piece for path in _kept(parts.paths) for piece in load_evidence(path)]
     page = render_report(
         ReportInput(
             run=_run_facts(parts),
@@ -79,6 +67,11 @@ def write_report(parts: ReportParts) -> None:
         )
     )
     atomic_write(parts.paths.report, page.encode())
+
+
+def _kept(paths: RunPaths) -> list[Path]:
+    """The evidence of the ways there are, in their order; what another version left is let lie."""
+    return [path for way in WAYS if (path := paths.evidence / f"{way.name}.safetensors").exists()]
 
 
 def data_facts(dataset: Dataset) -> DataFacts:

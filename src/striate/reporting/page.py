@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.records import Evidence
 from striate.reporting.facts import data_section, made_section
 from striate.reporting.html import Html, el, join
 from striate.reporting.inputs import ReportInput
-from striate.reporting.inside import errors_section, filters_section, maps_section
 from striate.reporting.mistakes import calibration_section, classes_section, confusion_section
 from striate.reporting.pictures import photo
 from striate.reporting.script import digest, script
@@ -23,6 +21,7 @@ from striate.reporting.strip import strip
 from striate.reporting.tables import finding_list, layer_table
 from striate.reporting.training import curves_section, setting_section
 from striate.reporting.verdict import head, headline
+from striate.reporting.ways import DRAWINGS, Frame, way_of
 from striate.reporting.wording import counted
 
 ASSETS = Path(__file__).parent / "assets"
@@ -101,9 +100,6 @@ def _section(section: Section) -> Html:
 
 
 def _sections(given: ReportInput) -> list[Section]:
-    evidence = {piece.name: piece for piece in given.evidence}
-    maps = [piece for piece in given.evidence if piece.name.split(".")[0] == "maps"]
-    bounds = given.data.pixel_range
     network = join(
         [
             el("p", f"{given.run.why.rstrip('.')}.") if given.run.why else None,
@@ -133,14 +129,7 @@ def _sections(given: ReportInput) -> list[Section]:
             "May its confidence be believed?",
             calibration_section(given.evaluation),
         ),
-        ("errors", "errors", "Its most confident mistakes", _errors(evidence.get("errors"), given)),
-        ("filters", "filters", "What the first layer looks for", _filters(evidence.get("filters"))),
-        (
-            "maps",
-            "maps",
-            "One image through the stages",
-            maps_section(maps, bounds) if maps else None,
-        ),
+        *_seen(given),
         ("data", "data", "What it was trained on", data_section(given.data)),
         ("made", "made", "How this was made", made_section(given.run)),
     ]
@@ -158,14 +147,20 @@ _STRIP = (
 )
 
 
-def _errors(piece: Evidence | None, given: ReportInput) -> Html | None:
-    if piece is None:
-        return None
-    return errors_section(piece, given.evaluation.classes, given.data.pixel_range)
-
-
-def _filters(piece: Evidence | None) -> Html | None:
-    return None if piece is None else filters_section(piece)
+def _seen(given: ReportInput) -> list[tuple[str, str, str, Html | None]]:
+    """A section for each way of looking of which there is evidence."""
+    frame = Frame(
+        classes=given.evaluation.classes, pixel_range=given.data.pixel_range, trace=given.trace
+    )
+    pieces = {
+        drawing.way: [piece for piece in given.evidence if way_of(piece) == drawing.way]
+        for drawing in DRAWINGS
+    }
+    return [
+        (drawing.way, drawing.short, drawing.title, drawing.draw(pieces[drawing.way], frame))
+        for drawing in DRAWINGS
+        if pieces[drawing.way]
+    ]
 
 
 def _example(given: ReportInput) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from striate.building import Network, build
 from striate.errors import InputError
 from striate.records import Evaluation, Evidence
 from striate.runs import Preprocessing, Setting
+from striate.seeing.control import redrawn
 from striate.seeing.errors import errors
 from striate.seeing.filters import filters
 from striate.seeing.maps import maps
@@ -43,21 +44,51 @@ def look(
 
     InputError where evaluation and images are not of one split, or where ``start`` is needed.
     """
+    if start is None and not isinstance(module, Network):
+        raise InputError(
+            f"{type(module).__name__} is not built from an Arch, so its first weights are not "
+            "known; give start=, a function that makes the network as it was before training"
+        )
+    subject = subject_of(
+        module,
+        images,
+        preprocessing,
+        evaluation,
+        seed=seed,
+        start=start,
+        setting=setting,
+        options=options,
+    )
+    return [filters(subject), *maps(subject), errors(subject)]
+
+
+def subject_of(
+    module: nn.Module,
+    images: Images,
+    preprocessing: Preprocessing,
+    evaluation: Evaluation,
+    *,
+    seed: int = 0,
+    start: Callable[[], nn.Module] | None = None,
+    setting: Setting = "fp32",
+    options: LookOptions | None = None,
+) -> Subject:
+    """What every way of looking takes, from what ``look`` is given.
+
+    Where nothing says how the network was made, a copy with shuffled weights stands for its start.
+    """
     if len(evaluation) != len(images.labels):
         raise InputError(
             f"the evaluation is of {len(evaluation)} images and the {images.name} split has "
             f"{len(images.labels)}; give the split that was evaluated"
         )
-    if start is None:
-        if not isinstance(module, Network):
-            raise InputError(
-                f"{type(module).__name__} is not built from an Arch, so its first weights are not "
-                "known; give start=, a function that makes the network as it was before training"
-            )
+    if start is not None:
+        first = start()
+    elif isinstance(module, Network):
         first = build(module.arch, seed=seed)
     else:
-        first = start()
-    subject = Subject(
+        first = redrawn(module, 0)
+    return Subject(
         module=module,
         start=first.to(device_of(module)),
         images=images,
@@ -66,4 +97,3 @@ def look(
         setting=setting,
         options=options or LookOptions(),
     )
-    return [filters(subject), *maps(subject), errors(subject)]

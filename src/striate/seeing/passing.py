@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 Hook = Callable[[nn.Module, Any, Any], Any]
 
 
@@ -77,7 +78,7 @@ def estimated_norms(module: nn.Module) -> Generator[None]:
     A network without training has running statistics of 0 and 1, which fit no data; with the
     batch's own it passes its signals on as one in training does.
     """
-    norms = [part for part in submodules(module).values() if isinstance(part, _BATCH_NORMS)]
+    norms = norms_of(module)
     kept = [(norm.training, norm.track_running_stats) for norm in norms]
     try:
         for norm in norms:
@@ -86,6 +87,11 @@ def estimated_norms(module: nn.Module) -> Generator[None]:
     finally:
         for norm, (training, tracked) in zip(norms, kept, strict=True):
             norm.training, norm.track_running_stats = training, tracked
+
+
+def norms_of(module: nn.Module) -> list[_BatchNorm]:
+    """Every batch norm of a module."""
+    return [part for part in submodules(module).values() if isinstance(part, _BATCH_NORMS)]
 
 
 def submodules(module: nn.Module) -> dict[str, nn.Module]:

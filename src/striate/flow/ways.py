@@ -1,0 +1,73 @@
+"""The ways of looking, in the order they are worked out; loads no torch and no charts.
+
+A way is two halves that share its name: ``compute`` here (from the room ``seeing``), and its
+drawing in ``striate.reporting.ways``.  To add one: a function here that imports its half late, one
+line in ``WAYS``, one in ``DRAWINGS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from striate.errors import InputError, choices
+from striate.records import Evidence
+
+if TYPE_CHECKING:
+    from striate.seeing.subject import Subject, Tick
+
+Compute = Callable[["Subject", "Tick"], Sequence[Evidence]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """``name``: the first word of its pieces' names, too.  ``what`` it shows, in a line.
+
+    ``in_fit``: it is so quick that ``striate fit`` does it too.
+    """
+
+    name: str
+    what: str
+    compute: Compute
+    in_fit: bool = False
+
+
+def _errors(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.errors import errors
+
+    del tick
+    return [errors(subject)]
+
+
+def _filters(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.filters import filters
+
+    del tick
+    return [filters(subject)]
+
+
+def _maps(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.maps import maps
+
+    del tick
+    return maps(subject)
+
+
+WAYS: tuple[Way, ...] = (
+    Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
+    Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
+    Way(name="maps", what="one image through the stages", compute=_maps, in_fit=True),
+)
+
+
+def named_ways(names: Sequence[str]) -> tuple[Way, ...]:
+    """The ways of these names, in the order of ``WAYS``; all for none.
+
+    InputError for a name that is none, with the names there are.
+    """
+    known = [way.name for way in WAYS]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--only {name} is no way of looking: {choices(name, known)}")
+    return tuple(way for way in WAYS if not names or way.name in names)

@@ -1,0 +1,66 @@
+"""How each way of looking is drawn: its section of the page, by the way's name.
+
+A way's pieces of Evidence are named ``<way>`` or ``<way>.<part>``.  Another way is added by one
+line of ``DRAWINGS``, in the order in which a reader meets it.
+
+Comes in: Evidence.  Goes out: sections of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from striate.records import Evidence, Trace
+from striate.reporting.html import Html
+from striate.reporting.inside import errors_section, filters_section, maps_section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a drawing needs to know besides its evidence.
+
+    ``classes``: names, in the order of the logits.  ``pixel_range``: the pixel values that are
+    drawn black and white.  ``trace``: the network's, whose layers the evidence names.
+    """
+
+    classes: tuple[str, ...]
+    pixel_range: tuple[float, float]
+    trace: Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """``title``: the section's heading, ``short`` its name in the contents."""
+
+    way: str
+    short: str
+    title: str
+    draw: Callable[[Sequence[Evidence], Frame], Html]
+
+
+DRAWINGS: tuple[Drawing, ...] = (
+    Drawing(
+        way="errors",
+        short="errors",
+        title="Its most confident mistakes",
+        draw=lambda pieces, frame: errors_section(pieces[0], frame.classes, frame.pixel_range),
+    ),
+    Drawing(
+        way="filters",
+        short="filters",
+        title="What the first layer looks for",
+        draw=lambda pieces, _: filters_section(pieces[0]),
+    ),
+    Drawing(
+        way="maps",
+        short="maps",
+        title="One image through the stages",
+        draw=lambda pieces, frame: maps_section(pieces, frame.pixel_range),
+    ),
+)
+
+
+def way_of(evidence: Evidence) -> str:
+    """The way of looking that a piece belongs to: the first word of its name."""
+    return evidence.name.split(".")[0]
