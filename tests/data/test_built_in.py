@@ -162,3 +162,16 @@ def test_data_that_is_not_there(spec: str, message: str) -> None:
         open_data(spec)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_a_share_of_the_training_images(share: float) -> None:
+    whole, part = open_data("digits"), open_data("digits", DataOptions(share=share))
+    assert set(part.train.ids.tolist()) < set(whole.train.ids.tolist())
+    for split in ("val", "test"):
+        assert np.array_equal(getattr(part, split).ids, getattr(whole, split).ids)
+    counts = {name: found["train"] for name, found in whole.class_counts().items()}
+    for name, found in part.class_counts().items():
+        assert abs(found["train"] - share * counts[name]) <= 1
+    assert f"train: {len(part.train)} of 1259 images, a share of {share:g}." in part.notes
+    assert part.fingerprint != whole.fingerprint

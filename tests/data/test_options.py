@@ -23,6 +23,8 @@ from striate.errors import DataError
         ({"image": (8,)}, "image 8 is no image size"),
         ({"group": "p("}, "group 'p(' is no regular expression: missing ), unterminated"),
         ({"count": 0}, "count 0 is no number of images; use 1 or more"),
+        ({"share": 0}, "share 0 of the training images: use 1, or less, above 0"),
+        ({"share": 1.5}, "share 1.5 of the training images"),
         ({"cache_bytes": -1}, "cache of -1 bytes cannot be; use 0 or more"),
     ],
 )

@@ -37,6 +37,8 @@ class DataOptions:
     ``seed``: chooses the carved splits (and draws ``shapes``).
     ``val``, ``test``: shares of the images that came without such a split; 0 carves no ``val``.
     ``decoder``: who decodes plain JPEG; ``auto`` is simplejpeg where it is installed.
+    ``share``: how much of the training images is used, of every class alike; the others are left
+    out, whole groups together, and ``val`` and ``test`` are as without it.
     ``count``: number of images of ``shapes``.
     ``cache_bytes``: decoded pixels are kept in RAM up to this many bytes.
     """
@@ -49,6 +51,7 @@ class DataOptions:
     val: float = 0.1
     test: float = 0.2
     decoder: Decoder = "auto"
+    share: float = 1.0
     count: int | None = None
     cache_bytes: int = 4 << 30
 
@@ -62,6 +65,8 @@ class DataOptions:
                 f"val {self.val} and test {self.test} leave nothing to train on; "
                 "use shares from 0 that add up to less than 1"
             )
+        if not 0 < self.share <= 1:
+            raise DataError(f"share {self.share:g} of the training images: use 1, or less, above 0")
         if self.image is not None and not _possible(self.image):
             raise DataError(
                 f"image {'x'.join(map(str, self.image))} is no image size; "

@@ -62,6 +62,8 @@ def split_up(
             f"{listing.name}: a share of {options.test} of {len(rows)} images leaves no test "
             "image; add images, give a test split, or take a larger test share or finer groups"
         )
+    left = _shared(labels, units, found["train"], len(listing.classes), options)
+    asked, found["train"] = len(found["train"]), left
     selections: dict[PartName, Selection] = {}
     for name in SPLITS:
         if name in found:
@@ -70,7 +72,22 @@ def split_up(
             selections[name] = _select(listing, name, kept[name], digests)
         else:
             selections[name] = _select(listing, "train", rows[:0], digests)
-    return selections, _notes(selections, shares, found, options)
+    notes = _notes(selections, shares, found, options)
+    if options.share < 1:
+        used = f"train: {len(left)} of {asked} images, a share of {options.share:g}."
+        notes = (*notes, used)
+    return selections, notes
+
+
+def _shared(
+    labels: Indices, units: Words, train: Indices, classes: int, options: DataOptions
+) -> Indices:
+    """The part of ``train`` that is used; what is not keeps its groups and copies together."""
+    if options.share == 1:
+        return train
+    out = {"unused": 1 - options.share}
+    parts = divide(labels[train], units[train], classes=classes, shares=out, seed=options.seed)
+    return train[parts["train"]]
 
 
 def _select(
