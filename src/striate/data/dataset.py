@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.normalising import per_channel
 from striate.data.options import Fit
 from striate.data.split import Split
 
@@ -34,8 +35,8 @@ class Dataset:
 
     ``classes``: in the order of their numbers, taken from the training split.
     ``image``: (C, H, W) of every image.  ``scale``: what a pixel is divided by to be in 0…1.
-    ``mean``, ``std``: per channel over the training split, of pixels divided by ``scale``; the
-    deviation of a constant channel is given as 1.
+    ``mean``, ``std``: what pixels divided by ``scale`` are normalised by, per channel: those of the
+    training split (the deviation of a constant channel is given as 1), or as was asked for.
     ``counts``: (C, values) how often each pixel value occurs in the training split.
     ``decoder``: who decodes plain JPEG, here and for what is predicted (``pillow``,
     ``simplejpeg``).
@@ -58,6 +59,17 @@ class Dataset:
     sizes: SourceSizes
     counts: NDArray[np.int64]
     cached: bool = True
+
+    def normalised_by(self, mean: Sequence[float], std: Sequence[float]) -> Dataset:
+        """The same images, to be normalised by ``mean`` and ``std`` and not by their own."""
+        channels = self.image[0]
+        given = (per_channel(mean, channels), per_channel(std, channels))
+        shown = [" ".join(f"{value:.3f}" for value in row) for row in (*given, self.mean, self.std)]
+        note = (
+            f"Normalised by mean {shown[0]} and deviation {shown[1]}, which the weights expect, "
+            f"not by their own ({shown[2]} and {shown[3]})."
+        )
+        return replace(self, mean=given[0], std=given[1], notes=(*self.notes, note))
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:

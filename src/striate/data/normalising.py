@@ -7,6 +7,20 @@ from collections.abc import Sequence
 import torch
 
 
+def per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """A mean or deviation per channel for another number of channels: their mean for one, else
+    they come in turns.
+
+    >>> per_channel((0.5, 0.25), 3), per_channel((0.5, 0.25), 1)
+    ((0.5, 0.25, 0.5), (0.375,))
+    """
+    if channels == len(values):
+        return tuple(values)
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values[at % len(values)] for at in range(channels))
+
+
 def normalise(
     pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float], scale: float
 ) -> torch.Tensor:

@@ -32,6 +32,8 @@ def open_data(
     options = options or DataOptions()
     listing = list_samples(spec, options)
     if all(isinstance(part.content, Decoded) for part in listing.parts.values()):
-        return open_arrays(listing, options)
-    images = sum(len(part.labels) for part in listing.parts.values())
-    return open_files(listing, options, Progress(progress, 2 * images))
+        found = open_arrays(listing, options)
+    else:
+        images = sum(len(part.labels) for part in listing.parts.values())
+        found = open_files(listing, options, Progress(progress, 2 * images))
+    return found if options.normalise is None else found.normalised_by(*options.normalise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class DataOptions:
     ``share``: how much of the training images is used, of every class alike; the others are left
     out, whole groups together, and ``val`` and ``test`` are as without it.
     ``count``: number of images of ``shapes``.
+    ``normalise``: mean and deviation per channel, of pixels in 0…1, that take the place of the
+    training split's own: those that trained weights expect.
     ``cache_bytes``: decoded pixels are kept in RAM up to this many bytes.
     """
 
@@ -53,6 +56,7 @@ class DataOptions:
     decoder: Decoder = "auto"
     share: float = 1.0
     count: int | None = None
+    normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     cache_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
@@ -81,6 +85,12 @@ class DataOptions:
                 ) from error
         if self.count is not None and self.count < 1:
             raise DataError(f"count {self.count} is no number of images; use 1 or more")
+        if self.normalise is not None and not _normal(*self.normalise):
+            mean, std = map(list, self.normalise)
+            raise DataError(
+                f"normalise by mean {mean} and deviation {std} cannot be; use one of each per "
+                "channel, deviations above 0"
+            )
         if self.cache_bytes < 0:
             raise DataError(f"cache of {self.cache_bytes} bytes cannot be; use 0 or more")
 
@@ -93,6 +103,11 @@ class DataOptions:
     def channels(self) -> int | None:
         """The asked number of channels, or None."""
         return self.image[0] if self.image is not None and len(self.image) == 3 else None
+
+
+def _normal(mean: Sequence[float], std: Sequence[float]) -> bool:
+    finite = all(math.isfinite(value) for value in (*mean, *std))
+    return 0 < len(mean) == len(std) and finite and min(std) > 0
 
 
 def _possible(image: Sequence[int]) -> bool:

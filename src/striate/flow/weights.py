@@ -1,53 +1,23 @@
-"""Weights that were trained before: from a file, a run or the hub, into a network.
+"""Weights that were trained before, put into a network, with every change said.
 
-``given_weights`` and ``hub_weights`` read them, before anything else is done; ``put_weights`` makes
-them fit a network and says what it changed; ``load_weights`` is both, for Python.
+``load_weights`` is for Python; ``fit`` reads them first (``weights_given.py``), and puts them into
+its network when it knows the images.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from striate.arch import Arch, load_arch
+from striate.arch import Arch
 from striate.building import Network
-from striate.building.weights import Part, convert, fit_weights, layout_of
+from striate.building.weights import Part, fit_weights
 from striate.errors import ArchError, InputError
-from striate.flow.hub import Fetched, MissingFileError, Progress, fetch
-from striate.flow.hub_table import CONFIG, FILE, HOSTED, IMAGENET, Hosted, hosted
-from striate.flow.weight_files import read_weight_file
-from striate.runs import Preprocessing, RunInfo, RunPaths, is_run, put_state, state_of
-
-Numbers = tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """Weights as they came.
-
-    ``source``: what to call them.  ``state``: under the names of whoever wrote them.  ``sha256``:
-    of the file.  ``mean``, ``std``: what the images were normalised by that they were trained on,
-    and ``normalised`` who says so, where anyone does.  ``side``: of those images.  ``classes``:
-    their names, of a run.  ``arch``: of a run.  ``said``: how they were read, a sentence each.
-    ``facts``: for run.json.
-    """
-
-    source: str
-    state: Mapping[str, Tensor]
-    sha256: str
-    mean: Numbers = ()
-    std: Numbers = ()
-    normalised: str = ""
-    side: tuple[int, int] | None = None
-    classes: tuple[str, ...] | None = None
-    arch: Arch | None = None
-    said: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+from striate.flow.weights_given import Given, Numbers, given_weights, hub_weights, recognised
+from striate.runs import put_state, state_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,180 +65,32 @@ def load_weights(
     return put_weights(module, hub_weights(module.arch.name))
 
 
-def given_weights(path: Path) -> Given:
-    """The weights in the file, or in the run's folder, at ``path``."""
-    if path.is_dir():
-        return _of_run(path)
-    if not path.exists():
-        raise InputError(
-            f"--weights {path}: no such file or folder; give a file of weights or a run's folder"
-        )
-    found = read_weight_file(path)
-    mean, std, side, who = _beside(path)
-    return Given(
-        source=str(path),
-        state=found.tensors,
-        sha256=found.sha256,
-        mean=mean,
-        std=std,
-        normalised=who,
-        side=side,
-        said=found.said,
-        facts={"file": str(path.resolve())},
-    )
-
-
-def hub_weights(name: str, *, progress: Progress | None = None) -> Given:
-    """The hub's weights for the network of the zoo that is called ``name`` (or its small form)."""
-    entry = hosted(name)
-    if entry is None:
-        raise ArchError(
-            f"--pretrained: the hub has no weights for {name}, only for the {len(HOSTED)} networks "
-            "that striate zoo --pretrained lists; choose one, or give a file by --weights FILE"
-        )
-    fetched = fetch(entry.repo, FILE, revision=entry.revision, progress=progress)
-    config = _config(entry, fetched)
-    found = read_weight_file(fetched.path)
-    mean, std, side = _stated(config, f"{entry.repo}'s {CONFIG}") if config else ((), (), None)
-    said = list(found.said)
-    if fetched.offline:
-        said.append("the hub could not be asked; the file was in its cache")
-    return Given(
-        source=f"{entry.repo} at {fetched.revision[:12]}, licence {entry.licence}",
-        state=found.tensors,
-        sha256=found.sha256,
-        mean=mean or entry.mean,
-        std=std or entry.std,
-        normalised=f"{entry.repo} states",
-        side=side or (entry.side, entry.side),
-        said=tuple(said),
-        facts={
-            "repo": entry.repo,
-            "file": FILE,
-            "revision": fetched.revision,
-            "licence": entry.licence,
-        },
-    )
-
-
 def put_weights(module: nn.Module, given: Given, *, classes: Sequence[str] | None = None) -> Loaded:
     """Put ``given`` into ``module``, in place; ``classes``: the names that its logits will have."""
+    said: tuple[str, ...] = ()
+    adapted: frozenset[Part] = frozenset()
     if isinstance(module, Network):
+        arch, given = module.arch, recognised(given, module.arch)
         try:
-            library = layout_of(module.arch, given.state)
-            state = convert(module.arch, given.state, library=library)
-            others = _other_classes(module.arch, given, classes)
-            fitted = fit_weights(module, state, other_classes=others)
+            others = _other_classes(arch, given, classes)
+            fitted = fit_weights(module, given.state, other_classes=others)
         except ArchError as error:
             raise ArchError(f"{given.source}: {error}") from error
         put_state(module, fitted.state, where=given.source)
-        said, adapted = fitted.said, fitted.adapted
-        if "head" not in adapted:
-            said = (*said, _kept_head(module.arch, given))
-        given = _assumed(given, module.arch, library)
+        adapted = fitted.adapted
+        kept = () if "head" in adapted else (_kept_head(arch, given),)
+        said = (*fitted.said, *kept, *_said_size(given, arch))
     else:
-        library, said, adapted = "its own", (), frozenset[Part]()
         _put_plainly(module, given)
     return Loaded(
         source=given.source,
         sha256=given.sha256,
-        library=library,
+        library=given.library or "its own",
         adapted=adapted,
         mean=given.mean,
         std=given.std,
         said=(*given.said, *said, _said_normalised(given)),
     )
-
-
-def for_channels(values: Numbers, channels: int) -> Numbers:
-    """A mean or deviation per channel for another number of channels: their mean for one, else in
-    turns, as the first convolution's weights are.
-
-    >>> for_channels((0.5, 0.25), 3)
-    (0.5, 0.25, 0.5)
-    """
-    if channels == len(values):
-        return values
-    if channels == 1:
-        return (sum(values) / len(values),)
-    return tuple(values[at % len(values)] for at in range(channels))
-
-
-def _of_run(path: Path) -> Given:
-    paths = RunPaths(path)
-    if not is_run(path):
-        RunInfo.load(paths.info)  # says what is wrong with it
-    if not paths.weights.exists():
-        raise InputError(
-            f"--weights {path}: its training has not finished, so it has no weights; finish it "
-            f"with striate fit --resume {path}"
-        )
-    found = read_weight_file(paths.weights)
-    kept = Preprocessing.from_json(_text(paths.preprocessing), where=paths.preprocessing)
-    return Given(
-        source=str(path),
-        state=found.tensors,
-        sha256=found.sha256,
-        mean=kept.mean,
-        std=kept.std,
-        normalised="that run was",
-        side=kept.image[1:],
-        classes=kept.classes,
-        arch=load_arch(paths.arch) if paths.arch.exists() else None,
-        facts={"run": str(path.resolve())},
-    )
-
-
-def _beside(path: Path) -> tuple[Numbers, Numbers, tuple[int, int] | None, str]:
-    """Mean, deviation and image side that a file beside the weights states, and which file."""
-    kept, config = path.with_name("preprocessing.json"), path.with_name(CONFIG)
-    if kept.is_file():
-        found = Preprocessing.from_json(_text(kept), where=kept)
-        return found.mean, found.std, found.image[1:], f"{kept} states"
-    if config.is_file():
-        mean, std, side = _stated(_text(config), str(config))
-        return mean, std, side, f"{config} states" if mean else ""
-    return (), (), None, ""
-
-
-def _stated(text: str, where: str) -> tuple[Numbers, Numbers, tuple[int, int] | None]:
-    """Mean, deviation and image side of timm's ``config.json``; empty where it has none."""
-    try:
-        plain = json.loads(text)
-        plain = plain.get("pretrained_cfg", plain)
-        mean = tuple(float(value) for value in plain.get("mean") or ())
-        std = tuple(float(value) for value in plain.get("std") or ())
-        size = tuple(int(value) for value in plain.get("input_size") or ())
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{where}: is not a configuration of weights ({type(error).__name__}: {error}); mend "
-            "it or take it away"
-        ) from error
-    if len(mean) != len(std) or any(value <= 0 for value in std):
-        raise InputError(
-            f"{where}: mean {list(mean)} and std {list(std)} are no mean and deviation of each "
-            "channel; mend it or take it away"
-        )
-    return mean, std, (size[-2], size[-1]) if len(size) == 3 else None
-
-
-def _config(entry: Hosted, weights: Fetched) -> str | None:
-    """The text of the repository's configuration; None where it has none or it cannot be had."""
-    try:
-        return _text(fetch(entry.repo, CONFIG, revision=weights.revision).path)
-    except MissingFileError:
-        return None
-    except InputError:
-        if weights.offline:
-            return None  # the weights alone were in the cache, and the table knows the rest
-        raise
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); restore the file") from error
 
 
 def _other_classes(arch: Arch, given: Given, classes: Sequence[str] | None) -> str | None:
@@ -288,15 +110,16 @@ def _kept_head(arch: Arch, given: Given) -> str:
     )
 
 
-def _assumed(given: Given, arch: Arch, library: str) -> Given:
-    """``given`` with the normalisation that weights of its kind have, where nobody states it."""
-    if given.mean or library == "striate":
-        return given
-    entry = hosted(arch.name)
-    mean, std = IMAGENET if entry is None or library != "timm" else (entry.mean, entry.std)
-    who = f"{entry.repo}'s are" if entry and library == "timm" else "ImageNet's are by custom"
-    said = f"nothing beside the file says so (a {CONFIG} would), but {who}"
-    return replace(given, mean=mean, std=std, normalised=said)
+def _said_size(given: Given, arch: Arch) -> tuple[str, ...]:
+    side = arch.image[1:]
+    if given.side is None or given.side == side:
+        return ()
+    theirs, ours = ("x".join(map(str, size)) for size in (given.side, side))
+    said = (
+        f"the weights were trained on {theirs} images and these are {ours}, so that filters meet "
+        f"things at another scale; --image {theirs} would bring the images to it"
+    )
+    return (said,)
 
 
 def _said_normalised(given: Given) -> str:
@@ -306,8 +129,8 @@ def _said_normalised(given: Given) -> str:
             "data's own mean and deviation are used"
         )
     return (
-        f"images are normalised by mean {_row(given.mean)} and deviation {_row(given.std)}, not by "
-        f"their own, since the weights expect it: {given.normalised}"
+        f"the weights expect images normalised by mean {_row(given.mean)} and deviation "
+        f"{_row(given.std)} ({given.normalised}), and these are"
     )
 
 
