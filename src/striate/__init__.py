@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from striate.flow.fit import fit as fit
     from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
+    from striate.flow.predict import predict as predict
     from striate.flow.scale import scale as scale
+    from striate.flow.see import see as see
     from striate.tracing import trace as trace
 
 _HOMES = {
@@ -34,10 +36,15 @@ _HOMES = {
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
     "load": ("striate.flow.load", "load"),
+    "predict": ("striate.flow.predict", "predict"),
     "scale": ("striate.flow.scale", "scale"),
+    "see": ("striate.flow.see", "see"),
 }
 
-__all__ = ["Arch", "__version__", "build", "check", "fit", "fix", "load", "scale", "trace", "zoo"]
+__all__ = [
+    "Arch", "__version__", "build", "check", "fit", "fix", "load", "predict", "scale", "see",
+    "trace", "zoo",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -64,3 +64,10 @@ def _paths(incomplete: str, endings: tuple[str, ...]) -> Iterator[str]:
                 yield f"{head}{slash}{entry.name}/"
             elif entry.suffix in endings:
                 yield f"{head}{slash}{entry.name}"
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Folders of runs: those of ``runs/`` first, then any folder that begins so."""
+    found = sorted(path.parent for path in Path("runs").glob("*/run.json"))
+    names = [str(path) for path in found if str(path).startswith(incomplete)]
+    return names or _with_files(names, incomplete, ())

@@ -14,11 +14,12 @@ from striate.data.augment import Augment
 from striate.data.batching import Batch, batches, load_batch
 from striate.data.dataset import Dataset, SourceSizes
 from striate.data.fitting import fit_image, to_channels
-from striate.data.form import read_image, read_original
+from striate.data.form import decode_image, read_image, read_original
 from striate.data.normalising import normalise
 from striate.data.opening import open_data
 from striate.data.options import BadImages, DataOptions, Decoder, Fit, Pixels
 from striate.data.plan import epoch_plan, whole_plan
+from striate.data.sources.folder import files_below
 from striate.data.split import Split, Truth
 
 __all__ = [
@@ -34,7 +35,9 @@ __all__ = [
     "Split",
     "Truth",
     "batches",
+    "decode_image",
     "epoch_plan",
+    "files_below",
     "fit_image",
     "load_batch",
     "normalise",

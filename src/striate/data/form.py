@@ -56,10 +56,19 @@ def read_image(
     divide them by (255 or 65535), whatever the scale of the data the network was trained on.
     Raises ImageError with the path and the reason.
     """
-    original = to_channels(read_original(path, decoder=decoder), image[0])
-    # A new array, in one piece: an image of the right size comes through fit_image as it is.
-    pixels = np.array(fit_image(original, image[1:], fit), order="C")
-    return pixels, float(np.iinfo(pixels.dtype).max)
+    return _brought(read_original(path, decoder=decoder), image, fit)
+
+
+def decode_image(
+    data: bytes,
+    *,
+    where: str,
+    image: tuple[int, int, int],
+    fit: Fit,
+    decoder: Decoder = "auto",
+) -> tuple[Pixels, float]:
+    """``read_image`` of a file's content; ImageError names it ``where``."""
+    return _brought(_decoded(data, where, decoder), image, fit)
 
 
 def read_original(path: Path, *, decoder: Decoder = "auto") -> Pixels:
@@ -71,7 +80,17 @@ def read_original(path: Path, *, decoder: Decoder = "auto") -> Pixels:
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the path") from error
+    return _decoded(data, str(path), decoder)
+
+
+def _decoded(data: bytes, where: str, decoder: Decoder) -> Pixels:
     try:
         return decode(data, choose_decoder(decoder))
     except BadImage as bad:
-        raise ImageError(f"{path} {bad}; give another image") from bad
+        raise ImageError(f"{where} {bad}; give another image") from bad
+
+
+def _brought(original: Pixels, image: tuple[int, int, int], fit: Fit) -> tuple[Pixels, float]:
+    # A new array, in one piece: an image of the right size comes through fit_image as it is.
+    pixels = np.array(fit_image(to_channels(original, image[0]), image[1:], fit), order="C")
+    return pixels, float(np.iinfo(pixels.dtype).max)

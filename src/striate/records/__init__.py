@@ -12,13 +12,16 @@ from striate.records.finding import Edit, Finding, Price, Severity
 from striate.records.health import Branch, Gradient, Health, Units
 from striate.records.layer import Failure, Field, Layer
 from striate.records.portion import Portion
+from striate.records.prediction import BadImage, Calibration, Prediction, Unlike
 from striate.records.run import EpochRecord, ProbeResult, Run, StepRecord
 from striate.records.trace import Totals, Trace
 from striate.records.trace_sweep import AtSize, Sweep, Unread
 
 __all__ = [
     "AtSize",
+    "BadImage",
     "Branch",
+    "Calibration",
     "Check",
     "Comparison",
     "Edit",
@@ -33,6 +36,7 @@ __all__ = [
     "Layer",
     "Pair",
     "Portion",
+    "Prediction",
     "Price",
     "ProbeResult",
     "Run",
@@ -42,5 +46,6 @@ __all__ = [
     "Totals",
     "Trace",
     "Units",
+    "Unlike",
     "Unread",
 ]

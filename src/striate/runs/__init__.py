@@ -6,13 +6,18 @@ records, errors, keyed.
 """
 
 from striate.runs.atomic import atomic_write
-from striate.runs.calibration import expected_calibration_error
+from striate.runs.calibration import (
+    at_temperature,
+    expected_calibration_error,
+    fit_temperature,
+)
 from striate.runs.checkpoint import Checkpoint, Found, load_checkpoint, newest, save_checkpoint
 from striate.runs.evaluate import (
     evaluate,
     evaluating,
     load_evaluation,
     logits_of,
+    predict_split,
     save_evaluation,
 )
 from striate.runs.folder import RunFolder, RunPaths, is_run
@@ -45,10 +50,12 @@ __all__ = [
     "Setting",
     "Target",
     "arithmetic",
+    "at_temperature",
     "atomic_write",
     "evaluate",
     "evaluating",
     "expected_calibration_error",
+    "fit_temperature",
     "is_run",
     "known_setting",
     "load_checkpoint",
@@ -59,6 +66,7 @@ __all__ = [
     "memory_format",
     "newest",
     "place",
+    "predict_split",
     "processor",
     "put_state",
     "read_metrics",

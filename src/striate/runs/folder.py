@@ -8,6 +8,7 @@ metrics.jsonl         one line a step and an epoch
 checkpoint/           the two newest
 weights.safetensors   the kept weights; there when training has finished
 evaluation.safetensors  probabilities and labels of the test split
+confidence.safetensors  temperature, and what images like the training's look like
 evidence/, report.html
 """
 
@@ -43,6 +44,7 @@ class RunPaths:
         self.checkpoints = path / "checkpoint"
         self.weights = path / "weights.safetensors"
         self.evaluation = path / "evaluation.safetensors"
+        self.confidence = path / "confidence.safetensors"
         self.evidence = path / "evidence"
         self.report = path / "report.html"
         self.diverged = path / "diverged.json"

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from striate.data import Dataset, normalise
+from striate.data import Dataset, Decoder, Fit, decode_image, normalise, read_image
 from striate.errors import RunError
 
 
@@ -46,6 +47,26 @@ class Preprocessing:
     def __call__(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) stored pixels to float32 of the same shape: scaled, centred, divided."""
         return normalise(pixels, self.mean, self.std, self.scale)
+
+    def read(self, image: Path | str | bytes, *, where: str = "image") -> Tensor:
+        """One image file as the network takes it: float32 (1, C, H, W).
+
+        ``image``: its path, or its content, which ``where`` names.  An image file's own depth says
+        what its pixels are divided by, whatever the scale of the data that were trained on.
+        ``ImageError`` with the file and the reason where it cannot be used.
+        """
+        fit: Fit = "pad" if self.fit == "pad" else "stretch" if self.fit == "stretch" else "crop"
+        named = self.decoder  # data that came without files have none
+        decoder: Decoder = "auto"
+        if named in ("pillow", "simplejpeg"):
+            decoder = "pillow" if named == "pillow" else "simplejpeg"
+        if isinstance(image, bytes):
+            pixels, scale = decode_image(
+                image, where=where, image=self.image, fit=fit, decoder=decoder
+            )
+        else:
+            pixels, scale = read_image(Path(image), image=self.image, fit=fit, decoder=decoder)
+        return normalise(torch.as_tensor(pixels)[None], self.mean, self.std, scale)
 
     def to_json(self) -> str:
         """A JSON document that ``from_json`` reads back to the same value, digit for digit."""

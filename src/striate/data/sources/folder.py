@@ -92,6 +92,17 @@ def list_folder(root: Path) -> Listing:
     )
 
 
+def files_below(root: Path) -> tuple[list[Path], list[Path]]:
+    """What is taken for an image below ``root``, at any depth and in order; what is passed over.
+
+    By the rules of a class folder: a file of an unknown ending is an image until it is read.
+    DataError where a folder cannot be read.
+    """
+    ignored: list[str] = []
+    found = [root / path for path in _below(root, ".", ignored, frozenset())]
+    return sorted(found), sorted(root / path for path in ignored)
+
+
 def _parts(root: Path, given: dict[str, PartName]) -> dict[PartName, str]:
     parts: dict[PartName, str] = {}
     for folder in sorted(given):
