@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.data import DataOptions, Decoder
+from striate.data.resolving import BUILT_IN
 from striate.errors import InputError, RunError
 from striate.flow.events import FitOptions
 from striate.flow.sizes import parse_image
@@ -40,7 +41,8 @@ def data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
 
 def lasting(data: str) -> str:
     """A DATA that still means the same from another working directory."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
+    built_in = data.split(":", maxsplit=1)[0] in BUILT_IN  # whatever lies here under that name
+    return str(Path(data).resolve()) if Path(data).exists() and not built_in else data
 
 
 def kept_data(info: RunInfo, recipe: Recipe, where: Path) -> tuple[str, DataOptions]:
@@ -49,6 +51,8 @@ def kept_data(info: RunInfo, recipe: Recipe, where: Path) -> tuple[str, DataOpti
         kept: dict[str, Any] = {**info.data["options"], "decoder": _decoder(recipe.decoder)}
         if kept["image"] is not None:
             kept["image"] = tuple(kept["image"])
+        if kept.get("normalise") is not None:
+            kept["normalise"] = tuple(map(tuple, kept["normalise"]))
         return str(info.data["spec"]), DataOptions(**kept)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{where}: broken ({type(error).__name__}: {error}); restore it") from error
