@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.arch import Arch
-from striate.checking import check
 from striate.errors import ArchError, InputError
+from striate.flow.costs import Costs, Scaled
 from striate.flow.targets import resolve
-from striate.records import Finding, Trace
 from striate.scaling import (
     LEAST,
     MOST,
@@ -24,31 +23,7 @@ from striate.scaling import (
     named_budgets,
     parse_budgets,
     published,
-    same,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaled:
-    """A member, what it costs by the names of the budgets, and what the linter says of it."""
-
-    member: Member
-    cost: Mapping[str, float]
-    findings: tuple[Finding, ...]
-
-    def as_json(self) -> dict[str, object]:
-        arch, cost = self.member.arch, self.cost
-        counts = ("params", "macs", "activations", "train_bytes")
-        return {
-            "name": arch.name,
-            "phi": self.member.phi,
-            "published": self.member.published,
-            "image": list(arch.image),
-            **{key: int(cost[key]) for key in counts},
-            "latency": cost.get("latency"),
-            "findings": [finding.as_json() for finding in self.findings],
-            "arch": arch.model_dump(mode="json", exclude_defaults=True),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +72,7 @@ def scale(
             f"scale {arch.name}: give a budget (--to macs=1.2G) or members (--phi 1:3), "
             "one of the two"
         )
-    costs = _Costs(batch, budgets)
+    costs = Costs(batch, budgets)
     base = costs.told(Member(phi=0, arch=arch))
     if not budgets:
         members = tuple(map(costs.told, _members(arch, by, phi, divisor)))
@@ -141,55 +116,6 @@ def parse_phi(text: str) -> tuple[float, ...]:
                 f"--phi {phi:g}: each φ doubles the cost; stay within {LEAST:g} and {MOST:g}"
             )
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Known:
-    cost: Mapping[str, float]
-    trace: Trace
-
-
-class _Costs:
-    """What architectures cost and what the linter says of them; each is traced and timed once."""
-
-    def __init__(self, batch: int, budgets: Sequence[Budget]) -> None:
-        self._batch = batch
-        self._others = [budget for budget in budgets if budget.key != "latency"]
-        self._timed = len(self._others) < len(budgets)
-        self._known: dict[str, _Known] = {}
-
-    def __call__(self, arch: Arch) -> Mapping[str, float]:
-        return self._of(arch).cost
-
-    def told(self, one: Member) -> Scaled:
-        known = self._of(one.arch)
-        return Scaled(member=one, cost=known.cost, findings=tuple(check(known.trace)))
-
-    def _of(self, arch: Arch) -> _Known:
-        key = same(arch)
-        if key not in self._known:
-            self._known[key] = self._measured(arch)
-        return self._known[key]
-
-    def _measured(self, arch: Arch) -> _Known:
-        from striate.building import build
-        from striate.flow.latency import latency
-        from striate.tracing import trace
-
-        found = trace(
-            lambda: build(arch, device="meta"), arch.image, name=arch.name, batch=self._batch
-        )
-        totals = found.totals
-        cost: dict[str, float] = {
-            "params": totals.params,
-            "macs": totals.macs // self._batch,
-            "activations": totals.activations // self._batch,
-            "train_bytes": totals.train_bytes,
-        }
-        # what breaks another budget already is not worth building
-        if self._timed and all(cost[budget.key] <= budget.limit for budget in self._others):
-            cost["latency"] = latency(arch, self._batch)
-        return _Known(cost=cost, trace=found)
 
 
 def _members(arch: Arch, by: Growth, phi: Sequence[float], divisor: int) -> Iterator[Member]:

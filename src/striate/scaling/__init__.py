@@ -7,13 +7,14 @@ records, errors; never torch.
 
 from striate.scaling.budgets import UNITS, Budget, named_budgets, parse_budgets
 from striate.scaling.family import Member, member, published
-from striate.scaling.growth import RULES, Growth, growth
+from striate.scaling.growth import RULES, TAN_AND_LE, Growth, growth
 from striate.scaling.solve import LEAST, MOST, Measure, Solution, largest, same
 
 __all__ = [
     "LEAST",
     "MOST",
     "RULES",
+    "TAN_AND_LE",
     "UNITS",
     "Budget",
     "Growth",

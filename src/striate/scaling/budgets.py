@@ -34,8 +34,9 @@ class Budget:
     limit: float
 
 
-def parse_budgets(text: str) -> tuple[Budget, ...]:
-    """Read ``KEY=VALUE``, several joined by commas; InputError for anything else.
+def parse_budgets(text: str, *, option: str = "--to") -> tuple[Budget, ...]:
+    """Read ``KEY=VALUE``, several joined by commas; InputError, which names ``option``, for
+    anything else.
 
     >>> parse_budgets("macs=1.2G, train_bytes=2GiB")[1]
     Budget(key='train_bytes', limit=2147483648.0)
@@ -45,13 +46,13 @@ def parse_budgets(text: str) -> tuple[Budget, ...]:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InputError(
-                f"--to {part.strip() or repr(text)}: write KEY=VALUE, such as macs=1.2G"
+                f"{option} {part.strip() or repr(text)}: write KEY=VALUE, such as macs=1.2G"
             )
         if key not in UNITS:
-            raise InputError(f"--to {part.strip()}: no budget {key!r}; {choices(key, UNITS)}")
+            raise InputError(f"{option} {part.strip()}: no budget {key!r}; {choices(key, UNITS)}")
         if key in found:
-            raise InputError(f"--to {text}: {key} is given twice; leave one out")
-        found[key] = Budget(key=key, limit=_limit(key, value, part.strip()))
+            raise InputError(f"{option} {text}: {key} is given twice; leave one out")
+        found[key] = Budget(key=key, limit=_limit(key, value, f"{option} {part.strip()}"))
     return tuple(found.values())
 
 
@@ -71,8 +72,8 @@ def _limit(key: str, value: str, said: str) -> float:
     example = _EXAMPLES.get(key, f"{key}=5M")
     if match is None or match[2] not in suffixes:
         units = ", ".join(suffix for suffix in suffixes if suffix)
-        raise InputError(f"--to {said}: not an amount; write it like {example} ({units})")
+        raise InputError(f"{said}: not an amount; write it like {example} ({units})")
     limit = float(match[1].replace("_", "")) * suffixes[match[2]]
     if not 0 < limit < math.inf:
-        raise InputError(f"--to {said}: a budget is above 0; write it like {example}")
+        raise InputError(f"{said}: a budget is above 0; write it like {example}")
     return limit
