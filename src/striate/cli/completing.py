@@ -10,6 +10,8 @@ from striate.arch import zoo_names
 
 _BUILT_IN = ("digits", "shapes")
 
+_RECIPES = ("finetune", "standard")  # ``recipe_names``, whose room loads torch
+
 
 def complete_zoo(incomplete: str) -> list[str]:
     """Names of the zoo."""
@@ -71,3 +73,9 @@ def complete_run(incomplete: str) -> list[str]:
     found = sorted(path.parent for path in Path("runs").glob("*/run.json"))
     names = [str(path) for path in found if str(path).startswith(incomplete)]
     return names or _with_files(names, incomplete, ())
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Recipes that have a name, and TOML files."""
+    names = [name for name in _RECIPES if name.startswith(incomplete)]
+    return _with_files(names, incomplete, (".toml",))

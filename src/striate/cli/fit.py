@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from striate.cli.completing import complete_arch, complete_data
+from striate.cli.completing import complete_arch, complete_data, complete_recipe
 from striate.cli.console import ReaderGone, talk
 from striate.cli.options import Json, Quiet
 from striate.errors import InputError, Interrupted
@@ -135,14 +135,32 @@ def command(
         ),
     ] = None,
     recipe: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--recipe",
-            metavar="FILE",
-            help="A recipe.toml whose keys replace defaults.",
+            metavar="NAME|FILE",
+            help="standard, finetune, or a recipe.toml.",
+            autocompletion=complete_recipe,
             rich_help_panel=_TRAINING,
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="Begin with these (timm's, torchvision's, or a run).",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    pretrained: Annotated[
+        bool,
+        typer.Option(
+            "--pretrained",
+            help="Begin with the hub's weights of --arch.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = False,
     setting: Annotated[
         Literal["auto", "fp32", "fp32-channels-last", "bf16", "bf16-channels-last"],
         typer.Option(
@@ -197,6 +215,8 @@ def command(
 
       striate fit photos/ --arch resnet18 --image 64x64 --out runs/first
 
+      striate fit photos/ --arch resnet50 --pretrained --image 224x224
+
       striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
     """
     if resume is not None:
@@ -216,6 +236,8 @@ def command(
         lr=_positive("--lr", lr),
         flip=flip,
         recipe=recipe,
+        weights=weights,
+        pretrained=pretrained,
         seed=_at_least(0, "--seed", seed),
         workers=_at_least(0, "--workers", workers),
         threads=_at_least(1, "--threads", threads),
@@ -233,7 +255,14 @@ def command(
     line = " ".join(["striate", *map(shlex.quote, sys.argv[1:])])
     with Display(out_) as display, _terminated_as_interrupted():
         try:
-            for event in fit_events(data, options, command=line, reading=display.reading):
+            events = fit_events(
+                data,
+                options,
+                command=line,
+                reading=display.reading,
+                fetching=display.fetching,
+            )
+            for event in events:
                 display.show(event)
         except KeyboardInterrupt:
             raise Interrupted(_stopped(display.folder or resume)) from None

@@ -10,6 +10,7 @@ import numpy as np
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -34,6 +35,7 @@ from striate.flow.events import (
     Probed,
     Probing,
     Training,
+    WeightsReady,
 )
 from striate.records import EpochRecord, Run, StepRecord
 from striate.training import Notice, Probe
@@ -81,6 +83,21 @@ class Display:
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total)
 
+    def fetching(self, done: int, total: int) -> None:
+        """Progress of fetching weights, in bytes."""
+        if not self._live:
+            return
+        if self._bar is None:
+            self._open(
+                TextColumn("fetching weights"),
+                BarColumn(bar_width=None),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                total=total,
+            )
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
     @singledispatchmethod
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -115,6 +132,13 @@ class Display:
     def _(self, event: Checked) -> None:
         self._talk.say("[key]Check[/]")
         show_findings(self._talk, list(event.findings))
+        self._talk.say()
+
+    @show.register
+    def _(self, event: WeightsReady) -> None:
+        self._talk.tell(f"[key]Weights[/]  {escape(event.source)}", hang=2)
+        for sentence in event.said:
+            self._talk.tell(escape(f"{sentence[0].upper()}{sentence[1:]}."), indent=2, hang=2)
         self._talk.say()
 
     @show.register

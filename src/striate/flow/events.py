@@ -19,7 +19,9 @@ class FitOptions:
     ``arch``: ``auto`` or a TARGET.  ``image``: ``3x32x32`` or ``32x32``.  ``out``: the run's
     folder, which must not hold anything.  ``resume``: the folder of a run to go on with; its own
     data, network and recipe are used, and asking for anything else is an error.  ``recipe``: a
-    TOML file whose keys replace the defaults, and are replaced by what is asked for here.
+    TOML file whose keys replace the defaults, and are replaced by what is asked for here; or the
+    name of a recipe (``recipe_names``).  ``weights``: a file of weights, or a run's folder, to
+    begin with; ``pretrained``: the hub's for the network of the zoo that ``arch`` names.
     ``reprobe``: measure the numeric settings again.
     """
 
@@ -30,7 +32,9 @@ class FitOptions:
     batch: int | None = None
     lr: float | None = None
     flip: bool | None = None
-    recipe: Path | None = None
+    recipe: Path | str | None = None
+    weights: Path | None = None
+    pretrained: bool = False
     seed: int | None = None
     workers: int | None = None
     threads: int | None = None
@@ -67,6 +71,16 @@ class Checked:
     """What the linter says of it."""
 
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsReady:
+    """The network has weights that were trained before: whose, and a sentence for each thing about
+    them that is not plain.
+    """
+
+    source: str
+    said: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +125,7 @@ Event = (
     DataReady
     | NetworkReady
     | Checked
+    | WeightsReady
     | Probing
     | Probed
     | Training

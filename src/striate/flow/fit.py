@@ -32,8 +32,10 @@ from striate.flow.events import (
     Probed,
     Probing,
     Training,
+    WeightsReady,
 )
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
+from striate.flow.hub import Progress
 from striate.flow.looking import look_in_ways, subject_of_run
 from striate.flow.network import built, suited, traced, users_errors
 from striate.flow.report import ReportParts, write_report
@@ -41,6 +43,14 @@ from striate.flow.result import run_record
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import Target, resolve
 from striate.flow.ways import WAYS
+from striate.flow.weights import put_weights
+from striate.flow.weights_fit import (
+    asked_weights,
+    begun_again,
+    maker,
+    weights_note,
+    weights_told,
+)
 from striate.records import EpochRecord, Evaluation, Finding, ProbeResult, Run, StepRecord, Trace
 from striate.runs import (
     SETTINGS,
@@ -105,21 +115,27 @@ def fit_events(
     *,
     command: str | None = None,
     reading: Reading | None = None,
+    fetching: Progress | None = None,
 ) -> Iterator[Event]:
     """The whole job, event by event.
 
     ``command``: how the user asked for it, for the report.  ``reading``: called with (images
-    done, images in all) while images are read.
+    done, images in all) while images are read; ``fetching`` with bytes, while weights come from
+    the hub.
     """
     if options.resume is None:
-        yield from _begun(data or "digits", options, command, reading)
+        yield from _begun(data or "digits", options, command, reading, fetching)
     else:
         _refuse_more(data, options)
         yield from _resumed(options.resume, reading)
 
 
 def _begun(
-    data: str, options: FitOptions, command: str | None, reading: Reading | None
+    data: str,
+    options: FitOptions,
+    command: str | None,
+    reading: Reading | None,
+    fetching: Progress | None,
 ) -> Iterator[Event]:
     # What can be wrong is looked for before the images are read, which may take minutes.
     refuse_two_lengths(options)
@@ -127,14 +143,17 @@ def _begun(
     if options.out is not None:
         refuse_used(options.out)
     target = None if options.arch == "auto" else resolve(options.arch)
-    from_file = recipe_file(options)
+    from_file = recipe_file(options, fresh=target is None or target.arch is not None)
     opening = data_options(options, from_file)
+    given, target, why = asked_weights(options, target, progress=fetching)
+    if given is not None:
+        opening = replace(opening, normalise=given.normalise)
     dataset = open_data(data, opening, progress=reading)
     if len(dataset.test) == 0:
         raise DataError(f"{data}: no test images, so nothing could be measured; use --test 0.2")
     yield DataReady(dataset=dataset)
 
-    why, network = None, None if target is None else suited(target, dataset)
+    network = None if target is None else suited(target, dataset)
     if network is None:
         choice = choose(_need(dataset, options))
         network, why, found = choice.arch, choice.why, choice.trace
@@ -145,7 +164,11 @@ def _begun(
     yield Checked(findings=findings)
 
     module = built(network, seed_of(options, from_file), dataset.image)
-    recipe, reasons = recipe_for(dataset, module, options, from_file)
+    loaded = None
+    if given is not None:
+        loaded = put_weights(module, given, classes=dataset.classes)
+        yield WeightsReady(source=loaded.source, said=loaded.said)
+    recipe, reasons = recipe_for(dataset, module, options, from_file, loaded=loaded)
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
     images, labels = _first_batch(dataset, recipe)
@@ -176,6 +199,8 @@ def _begun(
         "why": why,
         "probe": [result.as_json() for result in probed.results],
     }
+    if given is not None and loaded is not None:
+        notes["weights"] = weights_note(given, loaded)
 
     def begin(folder: RunFolder) -> None:
         begin_run(
@@ -185,6 +210,7 @@ def _begun(
             frozen,
             data={"spec": lasting(data), "options": asdict(opening)},
             notes=notes,
+            start=None if loaded is None else module,
         )
 
     out = options.out or fresh_folder(dataset.name, network.name)
@@ -227,7 +253,9 @@ def _resumed(path: Path, reading: Reading | None) -> Iterator[Event]:
         yield NetworkReady(name=network.name, why=info.notes.get("why"), trace=found)
         findings = tuple(check(found))
         yield Checked(findings=findings)
-        module = built(network, recipe.seed, dataset.image)
+        module = begun_again(network, recipe.seed, dataset.image, paths, info.notes)
+        if (told := weights_told(info.notes)) is not None:
+            yield told
         if kept is not None and (changed := kept.changed(module)) is not None:
             yield Notice(text=f"{changed}; its bits may differ from an uninterrupted run's")
         job = _Job(
@@ -304,7 +332,8 @@ def _finished(job: _Job, evaluation: Evaluation) -> Run:
         probe=[ProbeResult(**result) for result in job.notes["probe"]],
         command=job.notes["command"] or f"striate fit {job.dataset.name}",
         why=job.notes["why"],
-        make=lambda seed: built(job.network, seed, job.dataset.image),
+        make=maker(job.network, recipe.seed, job.dataset.image, paths, job.notes),
+        weights=weights_told(job.notes),
     )
     kept = job.folder.make(paths.evidence)
     quick = [way for way in WAYS if way.in_fit]

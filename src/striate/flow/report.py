@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from striate.data import Dataset
+from striate.flow.events import WeightsReady
 from striate.flow.ways import WAYS
 from striate.records import (
     EpochRecord,
@@ -32,7 +33,11 @@ EXAMPLES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class ReportParts:
-    """What a training leaves in hand.  ``make``: its network with the first weights of a seed."""
+    """What a training leaves in hand.
+
+    ``make``: its network with the first weights of a seed; of its own, as it was before step 1.
+    ``weights``: those it began with, where they were trained ones.
+    """
 
     paths: RunPaths
     run: Run
@@ -48,6 +53,7 @@ class ReportParts:
     command: str
     why: str | None
     make: Callable[[int], nn.Module]
+    weights: WeightsReady | None = None
 
 
 def write_report(parts: ReportParts) -> None:
@@ -120,6 +126,7 @@ def _run_facts(parts: ReportParts) -> RunFacts:
         if parts.recipe.device == "cpu"
         else parts.recipe.device,
         seed=parts.recipe.seed,
+        weights=() if parts.weights is None else (parts.weights.source, *parts.weights.said),
         texts={path.name: path.read_text(encoding="utf-8") for path in shown},
         versions=versions(),
     )

@@ -14,9 +14,10 @@ from striate.errors import DataError, InputError
 from striate.flow.data import kept_data
 from striate.flow.health import IMAGES, measure
 from striate.flow.load import load
-from striate.flow.network import built, traced, users_errors
+from striate.flow.network import traced, users_errors
 from striate.flow.sizes import full_image
 from striate.flow.targets import Target, from_arch, resolve
+from striate.flow.weights_fit import begun_again
 from striate.records import StepRecord, Trace
 from striate.runs import LoadedRun, RunInfo, RunPaths
 from striate.training import Recipe
@@ -66,7 +67,7 @@ def examine(path: Path, image: str | None, given: Given) -> Examined:
             inputs,
             labels,
             classes=len(run.preprocessing.classes),
-            start=built(run.arch or target, recipe.seed, size),
+            start=begun_again(run.arch or target, recipe.seed, size, paths, run.info.notes),
             first_loss=_first_loss(run),
         )
     return Examined(

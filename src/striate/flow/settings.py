@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,17 @@ from torch import nn
 from striate.data import Dataset
 from striate.errors import InputError, RecipeError
 from striate.flow.events import FitOptions
-from striate.training import Facts, Recipe, default_recipe, load_recipe
+from striate.flow.tuning import tuning_said
+from striate.flow.weights import Loaded
+from striate.training import (
+    TABLES,
+    Facts,
+    Recipe,
+    default_recipe,
+    load_recipe,
+    named_recipe,
+    recipe_names,
+)
 
 
 def device_name(asked: str) -> str:
@@ -39,15 +50,45 @@ def refuse_two_lengths(options: FitOptions) -> None:
         )
 
 
-def recipe_file(options: FitOptions) -> dict[str, Any]:
-    """The keys that ``--recipe FILE`` sets, flat (``augment.flip``), after they were checked."""
+def recipe_file(options: FitOptions, *, fresh: bool = True) -> dict[str, Any]:
+    """The keys that ``--recipe`` sets, by name or by file, flat (``augment.flip``) and checked.
+
+    ``fresh``: whether the network's own weights are fresh ones, so that there is nothing to
+    fine-tune unless trained ones are given; RecipeError where it is asked for all the same.
+    """
     if options.recipe is None:
         return {}
-    load_recipe(options.recipe)
+    name = _named(options)
+    if name is None:
+        path = Path(options.recipe)
+        load_recipe(path)
+        flat = _flat(path.read_text(encoding="utf-8"))
+    else:
+        flat = _flat(named_recipe(name))
+    tunes = any(key.startswith("finetune.") for key in flat)
+    if tunes and fresh and options.weights is None and not options.pretrained:
+        raise RecipeError(
+            f"--recipe {options.recipe} fine-tunes, and the weights are fresh ones that know "
+            "nothing yet; add --weights FILE or --pretrained, or take --recipe standard"
+        )
+    return flat
+
+
+def _named(options: FitOptions) -> str | None:
+    """The recipe's name, where it is one; RecipeError for a word that is neither name nor file."""
+    text = str(options.recipe)
+    if text in recipe_names():
+        return text
+    if not Path(text).exists() and Path(text).name == text and not Path(text).suffix:
+        named_recipe(text)  # raises, with the names there are
+    return None
+
+
+def _flat(text: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for key, value in tomllib.loads(options.recipe.read_text(encoding="utf-8")).items():
-        if key == "augment":
-            flat.update({f"augment.{inner}": each for inner, each in value.items()})
+    for key, value in tomllib.loads(text).items():
+        if key in TABLES:
+            flat.update({f"{key}.{inner}": each for inner, each in value.items()})
         else:
             flat[key] = value
     return flat
@@ -75,12 +116,27 @@ def asked(options: FitOptions) -> dict[str, Any]:
 
 
 def recipe_for(
-    dataset: Dataset, module: nn.Module, options: FitOptions, from_file: dict[str, Any]
+    dataset: Dataset,
+    module: nn.Module,
+    options: FitOptions,
+    from_file: dict[str, Any],
+    *,
+    loaded: Loaded | None = None,
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe that was asked for, and a sentence for each default that is in it."""
+    """The recipe that was asked for, and a sentence for each default that is in it.
+
+    ``loaded``: the trained weights that ``module`` has; they are fine-tuned unless a recipe was
+    named.
+    """
     defaults = default_recipe(Facts.of(dataset, module))
     recipe = defaults.recipe.with_({"device": device_name("auto")})
+    name = None if options.recipe is None else _named(options)
+    by_default = loaded is not None and name is None
+    if by_default:
+        recipe = recipe.with_(_flat(named_recipe("finetune")))
     recipe = recipe.with_(from_file, where=str(options.recipe))
+    if loaded is not None and recipe.finetune is not None:
+        recipe = recipe.with_(_needless(loaded, {} if name else from_file))
     recipe = recipe.with_(asked(options), where="options")
     device_name(recipe.device)
     before, after = defaults.recipe.model_dump(), recipe.model_dump()
@@ -90,7 +146,21 @@ def recipe_for(
         for keys, reason in zip(_REASONS, defaults.reasons, strict=True)
         if all(before[key] == after[key] for key in keys)
     )
+    if recipe.finetune is not None:
+        kept += tuning_said(recipe, module, loaded, by_default=by_default)
     return recipe, kept
+
+
+def _needless(loaded: Loaded, from_file: dict[str, Any]) -> dict[str, Any]:
+    """What a named recipe waits for and need not here: a last layer that is not fresh has nothing
+    to learn first, and a stem that was adapted has something to learn.
+    """
+    needless: dict[str, Any] = {}
+    if "head" not in loaded.adapted:
+        needless["finetune.head_first"] = 0.0
+    if loaded.adapted - {"head"}:
+        needless["finetune.frozen_stem"] = 0.0
+    return {key: value for key, value in needless.items() if key not in from_file}
 
 
 _REASONS = (

@@ -129,8 +129,8 @@ def _said_normalised(given: Given) -> str:
             "data's own mean and deviation are used"
         )
     return (
-        f"the weights expect images normalised by mean {_row(given.mean)} and deviation "
-        f"{_row(given.std)} ({given.normalised}), and these are"
+        f"images are normalised by mean {_row(given.mean)} and deviation {_row(given.std)}, as the "
+        f"weights expect: {given.normalised}"
     )
 
 

@@ -97,7 +97,7 @@ def hub_weights(name: str, *, progress: Progress | None = None) -> Given:
         sha256=found.sha256,
         mean=mean or entry.mean,
         std=std or entry.std,
-        normalised=f"{entry.repo} states",
+        normalised=f"{entry.repo} was trained so",
         side=side or (entry.side, entry.side),
         said=tuple(said),
         facts={
@@ -141,7 +141,7 @@ def _of_run(path: Path) -> Given:
         sha256=found.sha256,
         mean=kept.mean,
         std=kept.std,
-        normalised="that run was",
+        normalised="its run was trained so",
         side=kept.image[1:],
         classes=kept.classes,
         target=load_arch(paths.arch)
@@ -156,10 +156,10 @@ def _beside(path: Path) -> tuple[Numbers, Numbers, tuple[int, int] | None, str]:
     kept, config = path.with_name("preprocessing.json"), path.with_name(CONFIG)
     if kept.is_file():
         found = Preprocessing.from_json(_text(kept), where=kept)
-        return found.mean, found.std, found.image[1:], f"{kept} states"
+        return found.mean, found.std, found.image[1:], f"{kept} says so"
     if config.is_file():
         mean, std, side = _stated(_text(config), str(config))
-        return mean, std, side, f"{config} states" if mean else ""
+        return mean, std, side, f"{config} says so" if mean else ""
     return (), (), None, ""
 
 

@@ -101,6 +101,10 @@ def made_section(run: RunFacts) -> Html:
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     if versions:
         pairs.append(("versions", versions))
+    if run.weights:
+        source, *said = run.weights
+        told = el("ul.notes", *(el("li", f"{one[0].upper()}{one[1:]}.") for one in said))
+        pairs.append(("first weights", join([source, told])))
     return join(
         [
             _code(run.command, "Command"),

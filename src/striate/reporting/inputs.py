@@ -56,7 +56,8 @@ class RunFacts:
     or None where the user named it.  ``seconds``: training's wall time.  ``setting``: the numeric
     setting it trained in.  ``date``: as it is to be read.  ``hardware``: the machine in words.
     ``texts``: files of the run to show whole, by name (``recipe.toml``, ``arch.toml``).
-    ``versions``: by package.
+    ``versions``: by package.  ``weights``: where the weights it began with are from, and a sentence
+    for each thing that was done to them; empty where they were fresh.
     """
 
     name: str
@@ -70,6 +71,7 @@ class RunFacts:
     seed: int | None = None
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    weights: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

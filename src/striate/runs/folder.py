@@ -4,6 +4,7 @@ run.json              format number, network, data, versions, state, result
 arch.toml             the network, or target.json for a user's own
 preprocessing.json    from image file to input
 recipe.toml           every training setting, frozen before step 1
+start.safetensors     the weights before step 1, where they were trained ones
 metrics.jsonl         one line a step and an epoch
 checkpoint/           the two newest
 weights.safetensors   the kept weights; there when training has finished
@@ -40,6 +41,7 @@ class RunPaths:
         self.target = path / "target.json"
         self.preprocessing = path / "preprocessing.json"
         self.recipe = path / "recipe.toml"
+        self.start = path / "start.safetensors"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoint"
         self.weights = path / "weights.safetensors"
