@@ -9,7 +9,8 @@
     │   │   └── ImageError    one image of it that cannot be read
     │   ├── RecipeError       training settings that cannot be
     │   ├── RunError          a run's folder that is missing or broken
-    │   └── OutputError       a place that cannot be written to
+    │   ├── OutputError       a place that cannot be written to
+    │   └── StorageError      a study's storage that does not answer
     ├── Diverged              the loss became NaN or infinite              exit 2
     └── Interrupted           the user stopped it; the state is saved      exit 130
 
@@ -65,6 +66,10 @@ class RunError(InputError):
 
 class OutputError(InputError):
     """A place that cannot be written to: it exists already, or the disk is full."""
+
+
+class StorageError(InputError):
+    """Where a sweep keeps its study does not answer, or no longer does."""
 
 
 class Diverged(StriateError):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +12,7 @@ import typer
 from striate.cli.completing import complete_arch, complete_data, complete_recipe
 from striate.cli.console import ReaderGone, talk
 from striate.cli.options import Json, Quiet
+from striate.cli.stopping import terminated_as_interrupted
 from striate.errors import InputError, Interrupted
 
 DATA = "digits, shapes, a folder with a folder per class, parquet files, or an .npz file."
@@ -253,7 +250,7 @@ def command(
         test=test,
     )
     line = " ".join(["striate", *map(shlex.quote, sys.argv[1:])])
-    with Display(out_) as display, _terminated_as_interrupted():
+    with Display(out_) as display, terminated_as_interrupted():
         try:
             events = fit_events(
                 data,
@@ -290,19 +287,6 @@ def _refuse_more(context: typer.Context, resume: Path) -> None:
 
 
 _WITH_RESUME = frozenset({"resume", "as_json", "quiet"})
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Generator[None]:
-    """SIGTERM (what a cluster sends) ends the program as Ctrl-C does, by the same road."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _stopped(folder: Path | None) -> str:

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from striate.errors import InputError, RunError
+from striate.errors import InputError, RunError, StorageError
 from striate.runs.lock import Lock
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _opened(full: str, settings: dict[str, Any], gate: Gate, url: str, lease: in
         raise unanswered(url, error) from error
 
 
-def unanswered(url: str, error: BaseException) -> InputError:
+def unanswered(url: str, error: BaseException) -> StorageError:
     """One line that says which storage does not answer, and why."""
     said = " ".join(str(error.__cause__ or getattr(error, "orig", None) or error).split())
     mend = (
@@ -121,7 +121,7 @@ def unanswered(url: str, error: BaseException) -> InputError:
         if url.startswith("sqlite")
         else "start the server, or mend the address (postgresql://USER@HOST:PORT/DATABASE)"
     )
-    return InputError(f"--storage {hidden(url)}: does not answer ({said[:300]}); {mend}")
+    return StorageError(f"--storage {hidden(url)}: does not answer ({said[:300]}); {mend}")
 
 
 def _file_gate(database: Path) -> Gate:
@@ -137,7 +137,7 @@ def _file_gate(database: Path) -> Gate:
                 break
             except RunError:
                 if time.monotonic() > deadline:
-                    raise InputError(
+                    raise StorageError(
                         f"{place}: another process has held this lock for {PATIENCE_SECONDS:.0f} "
                         "seconds; end it"
                     ) from None

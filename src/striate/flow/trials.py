@@ -7,7 +7,7 @@ back, one that was begun is resumed from its checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,10 @@ from striate.training import from_toml as recipe_from_toml
 PROBE_SECONDS = 0.5
 """How long the steps of a trial are timed where its setting is given and only its speed is new."""
 
-_MACHINE = ("steps", "setting", "threads", "decoder", "versions", "deterministic")
-"""Keys of a recipe that ``freeze`` writes: what a recipe asks for is compared without them."""
+_MACHINE = (
+    "steps", "setting", "threads", "workers", "device", "decoder", "versions", "deterministic",
+)  # fmt: skip
+"""Keys of a recipe that say how, not what, is trained: recipes are compared without them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ def trial_events(
     folder: Path,
     *,
     source: Source | None = None,
-) -> Iterator[TrialEvent]:
+) -> Generator[TrialEvent]:
     """``train_trial``, step by step; the last event is the Trial.
 
     Whoever stops to iterate stops the training; its checkpoint stays, and it can be gone on with.
@@ -160,7 +162,7 @@ def trial_events(
         yield from _gone_on(arch, dataset, recipe, folder)
         return
     _clear_unbegun(folder)
-    found = _probed(arch, dataset, recipe)
+    found = probed_setting(arch, dataset, recipe)
     if found.nondeterministic is not None:
         recipe = recipe.with_({"deterministic": False})
         yield Notice(text=found.nondeterministic)
@@ -192,7 +194,7 @@ def _clear_unbegun(folder: Path) -> None:
     paths.lock.unlink(missing_ok=True)
 
 
-def _gone_on(arch: Arch, dataset: Dataset, recipe: Recipe, folder: Path) -> Iterator[TrialEvent]:
+def _gone_on(arch: Arch, dataset: Dataset, recipe: Recipe, folder: Path) -> Generator[TrialEvent]:
     """What was begun in ``folder``, resumed or read back."""
     with RunFolder.open(folder) as opened:
         paths = opened.paths
@@ -222,7 +224,7 @@ def _refuse_another(arch: Arch, recipe: Recipe, kept: Recipe, paths: RunPaths) -
 
 def _trained(
     folder: RunFolder, arch: Arch, dataset: Dataset, recipe: Recipe, *, resume: bool
-) -> Iterator[TrialEvent]:
+) -> Generator[TrialEvent]:
     """Train, measure on the test split, write the result."""
     module = built(arch, recipe.seed, dataset.image)
     first: int | None = None
@@ -272,8 +274,8 @@ def _trial(
     )
 
 
-def _probed(arch: Arch, dataset: Dataset, recipe: Recipe) -> Probe:
-    """The setting and its speed: measured once for each network, and remembered."""
+def probed_setting(arch: Arch, dataset: Dataset, recipe: Recipe) -> Probe:
+    """The setting of a training and its speed: measured once for each network, and remembered."""
     module = built(arch, recipe.seed, dataset.image)
     first = epoch_plan(dataset.train, seed=recipe.seed, epoch=1, batch_size=recipe.batch_size)[0]
     batch = load_batch(dataset.train, first, augment=None, seed=recipe.seed, epoch=1)

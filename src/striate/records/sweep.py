@@ -89,7 +89,7 @@ class SweepRun:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPoint:
-    """One design.  ``series``: which points belong together on a chart (a base, a rule).
+    """One design.  ``series``: which lines of a chart it is on (a base, a rule).
 
     ``axes``: where it stands, by the names of the axes.  ``toml``: the design as a file.
     ``refused``: why it is not trained (an error of the linter's, a network that cannot be built).
@@ -99,7 +99,7 @@ class SweepPoint:
 
     name: str
     base: str
-    series: str
+    series: tuple[str, ...]
     axes: Mapping[str, Any]
     image: tuple[int, int, int]
     params: int = 0
@@ -139,7 +139,7 @@ class SweepPoint:
         return {
             "name": self.name,
             "base": self.base,
-            "series": self.series,
+            "series": list(self.series),
             "axes": dict(self.axes),
             "also": list(self.also),
             "image": list(self.image),

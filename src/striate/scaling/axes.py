@@ -68,7 +68,9 @@ def shown(value: Value | Times) -> str:
 
 
 def plain(value: Value | Times) -> bool | int | float | str:
-    """A value as JSON has it: sides as ``24`` or ``24x32``, factors as ``x0.5``."""
+    """A value as JSON has it: sides as 24 or ``24x32``, factors as ``x0.5``."""
+    if isinstance(value, tuple) and value[0] == value[1]:
+        return value[0]
     return value if isinstance(value, (bool, int, float, str)) else shown(value)
 
 

@@ -1,0 +1,21 @@
+"""How a long command is asked to stop: Ctrl-C, or a signal that means the same."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def terminated_as_interrupted() -> Generator[None]:
+    """SIGTERM (what a cluster sends) ends the program as Ctrl-C does, by the same road."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
