@@ -72,7 +72,7 @@ def _own(network: Network) -> Iterator[list[str]]:
         if tokens and blocks:
             blocks[0].append(enter)
         else:
-            rows[0].append(enter)
+            rows[0].insert(0, enter)
         rows[-1] += [f"{place}.compress", f"{place}.pool"]
         blocks += rows
     yield from blocks
