@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from striate.records import Evidence, Trace
+from striate.reporting.decision import decision_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
 
@@ -57,6 +58,12 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="maps",
         title="One image through the stages",
         draw=lambda pieces, frame: maps_section(pieces, frame.pixel_range),
+    ),
+    Drawing(
+        way="decision",
+        short="evidence",
+        title="What speaks for its decisions",
+        draw=lambda pieces, frame: decision_section(pieces, frame.pixel_range),
     ),
 )
 
