@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from striate.cli.completing import complete_target
-from striate.cli.console import Talk, count, plain_table, talk
+from striate.cli.completing import complete_data, complete_target
+from striate.cli.console import Talk, talk
 from striate.cli.options import Json, Quiet
+from striate.cli.scale_family import family_document, show_family, write_family
 from striate.errors import InputError
-from striate.records.wording import size
 
 if TYPE_CHECKING:
-    from striate.flow.scale import Family
+    from striate.flow.search import Searched
 
-_SPOKEN = {
-    "macs": "MACs",
-    "params": "parameters",
-    "activations": "activations",
-    "train_bytes": "of memory to train",
-    "latency": "on this machine",
-}
+_SEARCH = "Search"
 
 
 def command(
     target: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TARGET",
             help="The network to begin with: a zoo name or a TOML file.",
             autocompletion=complete_target,
         ),
-    ],
+    ] = None,
     *,
     to: Annotated[
         str | None,
@@ -69,7 +65,75 @@ def command(
     ] = 1,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PATH", help="Write it as TOML; several into a folder."),
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="Write it as TOML; several into a folder. Of --search: its folder.",
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search",
+            metavar="DATA",
+            help="Find alpha, beta and gamma for these images, by short trainings.",
+            autocompletion=complete_data,
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    grid: Annotated[
+        int | None,
+        typer.Option(
+            "--grid",
+            metavar="N",
+            help="Parts in which the doubled cost is spent on the three. \\[3]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials", metavar="N", help="Networks to train at most.", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            metavar="N",
+            help="Of each training. \\[a quarter of fit's]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", metavar="N", help="Of each training instead.", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            "--share",
+            metavar="SHARE",
+            help="Of the training images that is used. \\[1]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", metavar="N", help="Trainings of each network. \\[2]", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            metavar="HxW",
+            help="Size of the base's images: 32x32.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -83,14 +147,41 @@ def command(
       striate scale resnet18 --to macs=1.2G --rule width --out net.toml
 
       striate scale net.toml --to params=2M,train_bytes=4GiB --batch 64 --rule dwr
+
+      striate scale resnet20 --search photos/ --epochs 5 --share 0.5   finds alpha, beta, gamma
+
+    A search that was stopped goes on when the same command is given again.
     """
     from striate.flow.scale import parse_phi, scale
 
     told = talk(as_json=as_json, quiet=quiet)
+    phis = () if phi is None else parse_phi(phi)
+    of_search = {
+        "grid": grid, "trials": trials, "epochs": epochs, "minutes": minutes, "share": share,
+        "seeds": seeds, "image": image,
+    }  # fmt: skip
+    if search is not None:
+        given = {"alpha": alpha, "beta": beta, "gamma": gamma}
+        _refuse(given, "--search finds it; leave it out")
+        if rule != "compound":
+            raise InputError(f"--rule {rule}: --search is of the compound rule; leave --rule out")
+        found = _searched(told, search, target, of_search, divisor, out)
+        family = None
+        if to is not None or phis:
+            three = dict(zip(("alpha", "beta", "gamma"), found.result.coefficients, strict=True))
+            family = scale(found.base, to, phi=phis, divisor=divisor, batch=batch, **three)
+        after = {} if family is None else family_document(family)
+        told.document({**after, **found.as_json()})
+        if family is not None:
+            show_family(told, family)
+        return
+    _refuse(of_search, "is of --search; leave it out, or name the images with --search DATA")
+    if target is None:
+        raise InputError("scale: name a network to begin with, such as resnet18 or net.toml")
     family = scale(
         target,
         to,
-        phi=() if phi is None else parse_phi(phi),
+        phi=phis,
         rule=rule,
         alpha=alpha,
         beta=beta,
@@ -99,122 +190,33 @@ def command(
         batch=batch,
     )
     if out is not None:
-        _write(out, family)
-    told.document(
-        {
-            "striate": 1,
-            "rule": {
-                "name": family.rule.rule,
-                "depth": family.rule.depth,
-                "width": family.rule.width,
-                "resolution": family.rule.resolution,
-            },
-            "budgets": {budget.key: budget.limit for budget in family.budgets},
-            "base": family.base.as_json(),
-            "family": [one.as_json() for one in family.members],
-            "next": _next(family),
-        }
-    )
-    _show(told, family)
+        write_family(out, family)
+    told.document({"striate": 1, **family_document(family)})
+    show_family(told, family)
     if out is not None:
         told.tell(f"[dim]wrote[/] {escape(str(out))}")
 
 
-def _next(family: Family) -> dict[str, object] | None:
-    """The next larger member, and what it costs, where a budget was given."""
-    solution = family.solution
-    if solution is None or solution.next is None:
-        return None
-    return {
-        "phi": solution.next.phi,
-        **solution.next_cost,
-        "breaks": [budget.key for budget in solution.broken],
-    }
+def _searched(
+    told: Talk,
+    data: str,
+    target: str | None,
+    given: Mapping[str, Any],
+    divisor: int,
+    out: Path | None,
+) -> Searched:
+    with told.waiting("loading PyTorch"):
+        from striate.cli.scale_search import searched, show_search
+        from striate.flow.search import SearchOptions
+
+    asked = {key: value for key, value in given.items() if value is not None}
+    options = replace(SearchOptions(arch=target or "auto", divisor=divisor, out=out), **asked)
+    found = searched(told, data, options)
+    show_search(told, found)
+    return found
 
 
-def _show(told: Talk, family: Family) -> None:
-    timed = any("latency" in one.cost for one in family.members)
-    table = plain_table(
-        ("network", "left"), ("φ", "right"), ("image", "left"), ("params", "right"),
-        ("MACs", "right"), ("activations", "right"), ("to train", "right"),
-        *([("latency", "right")] if timed else []),
-    )  # fmt: skip
-    for one in (family.base, *family.members):
-        made, cost = one.member, one.cost
-        seconds = cost.get("latency")
-        table.add_row(
-            f"[key]{escape(made.arch.name)}[/]",
-            f"{made.phi:.6g}" if made is not family.base.member else "",
-            "×".join(map(str, made.arch.image)),
-            count(cost["params"]),
-            count(cost["macs"]),
-            count(cost["activations"]),
-            size(cost["train_bytes"]),
-            *([""] if timed and seconds is None else []),
-            *([f"{seconds * 1e3:.3g} ms"] if seconds is not None else []),
-        )
-    told.say(table)
-    if any(one.member.published for one in family.members):
-        told.tell(
-            "[dim]A name without φ in it is the published network, whose authors chose its "
-            "coefficients by hand; the other is the formula's.[/]",
-            hang=2,
-        )
-    if family.solution is not None:
-        _explain(told, family)
-    for one in family.members:
-        for finding in one.findings:
-            if finding.severity != "info":
-                told.tell(
-                    f"{escape(one.member.arch.name)}: [warn]{finding.severity} {finding.code}[/] "
-                    f"{escape(finding.path)} {finding.name}: {escape(finding.message)}",
-                    hang=2,
-                )
-
-
-def _explain(told: Talk, family: Family) -> None:
-    """Why this member: what the next one would break."""
-    solution = family.solution
-    assert solution is not None
-    if solution.next is None:
-        told.tell(f"The next larger member cannot be built: {escape(solution.ends or '')}.", hang=2)
-        return
-    broken = " and ".join(
-        f"{amount(budget.key, solution.next_cost[budget.key])} {_SPOKEN[budget.key]}, "
-        f"more than {amount(budget.key, budget.limit)}"
-        for budget in solution.broken
-    )
-    told.tell(f"The next larger member (φ = {solution.next.phi:.9g}) has {broken}.", hang=2)
-    if any(budget.key == "latency" for budget in family.budgets):
-        told.tell(
-            "[dim]Latency is measured, and wavers: the median of 15 runs of the batch, here and "
-            "now.[/]",
-            hang=2,
-        )
-
-
-def amount(key: str, value: float) -> str:
-    """A cost in its own unit, short."""
-    if key == "train_bytes":
-        return size(value)
-    return f"{value * 1e3:.3g} ms" if key == "latency" else count(round(value))
-
-
-def _write(out: Path, family: Family) -> None:
-    from striate.arch import to_toml
-    from striate.runs.atomic import atomic_write
-
-    if out.suffix == ".toml":
-        if len(family.members) != 1:
-            raise InputError(
-                f"--out {out}: one file, and {len(family.members)} networks; name a folder"
-            )
-        places = [(out, family.members[0])]
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        places = [(out / f"{one.member.arch.name}.toml", one) for one in family.members]
-    taken = [place for place, _ in places if place.exists()]
-    if taken:
-        raise InputError(f"--out {taken[0]}: exists already; name another, or take it away")
-    for place, one in places:
-        atomic_write(place, to_toml(one.member.arch).encode())
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"--{name} {value}: {why}")

@@ -17,7 +17,7 @@ from striate.flow.advise_verdict import verdict
 from striate.flow.base import base_for
 from striate.flow.costs import Costs, Scaled
 from striate.flow.data import kept_data, lasting
-from striate.flow.sizes import parse_image
+from striate.flow.sizes import image_option
 from striate.records.advice import AdviceFacts, Sentence, Verdict
 from striate.records.advice import as_json as facts_json
 from striate.runs import RunInfo, RunPaths, load_run
@@ -179,7 +179,7 @@ def _source(
 ) -> tuple[str, DataOptions]:
     """DATA and how it is opened: as was asked, or as the run has it."""
     if run is None:
-        return data or "digits", _options(image)
+        return data or "digits", DataOptions(image=image_option(image))
     for option, given in (("--arch", arch != "auto"), ("--image", image is not None)):
         if given:
             raise InputError(f"--run {run}: has its own network and images; leave {option} out")
@@ -200,10 +200,3 @@ def _base(dataset: Dataset, arch: Arch | str, run: Path | None) -> Arch:
     if run is not None:
         return load_arch(RunPaths(run).arch)
     return arch if isinstance(arch, Arch) else base_for(dataset, arch)
-
-
-def _options(image: str | None) -> DataOptions:
-    if image is None:
-        return DataOptions()
-    channels, height, width = parse_image(image)
-    return DataOptions(image=(height, width) if channels is None else (channels, height, width))

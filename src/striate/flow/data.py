@@ -7,9 +7,9 @@ from typing import Any
 
 from striate.data import DataOptions, Decoder
 from striate.data.resolving import BUILT_IN
-from striate.errors import InputError, RunError
+from striate.errors import RunError
 from striate.flow.events import FitOptions
-from striate.flow.sizes import parse_image
+from striate.flow.sizes import image_option
 from striate.runs import RunInfo
 from striate.training import Recipe
 
@@ -19,17 +19,8 @@ def data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
 
     ``from_file``: the recipe file's keys.
     """
-    image = None
-    if options.image is not None:
-        channels, height, width = parse_image(options.image)
-        if channels not in (None, 1, 3):
-            raise InputError(
-                f"--image {options.image}: images have 1 or 3 channels, not {channels}; "
-                f"use {height}x{width} or 3x{height}x{width}"
-            )
-        image = (height, width) if channels is None else (channels, height, width)
     return DataOptions(
-        image=image,
+        image=image_option(options.image),
         fit=options.fit,
         bad_images=options.bad_images,
         group=options.group,

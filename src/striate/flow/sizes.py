@@ -40,6 +40,22 @@ def full_image(text: str | None, default: tuple[int, int, int]) -> tuple[int, in
     return (channels or default[0], height, width)
 
 
+def image_option(text: str | None) -> tuple[int, int, int] | tuple[int, int] | None:
+    """``--image`` as data are opened with it: (C, H, W), or (H, W) in the data's own channels.
+
+    InputError for a number of channels that images do not have.
+    """
+    if text is None:
+        return None
+    channels, height, width = parse_image(text)
+    if channels not in (None, 1, 3):
+        raise InputError(
+            f"--image {text}: images have 1 or 3 channels, not {channels}; "
+            f"use {height}x{width} or 3x{height}x{width}"
+        )
+    return (height, width) if channels is None else (channels, height, width)
+
+
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
 
