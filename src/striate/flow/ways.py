@@ -60,11 +60,18 @@ def _decision(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     return decision(subject, tick)
 
 
+def _fields(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.fields import fields
+
+    return fields(subject, tick)
+
+
 WAYS: tuple[Way, ...] = (
     Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
     Way(name="maps", what="one image through the stages", compute=_maps, in_fit=True),
     Way(name="decision", what="what in an image speaks for its class", compute=_decision),
+    Way(name="fields", what="how far each layer really looks", compute=_fields),
 )
 
 

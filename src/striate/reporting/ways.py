@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from striate.records import Evidence, Trace
 from striate.reporting.decision import decision_section
+from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
 
@@ -64,6 +65,12 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="evidence",
         title="What speaks for its decisions",
         draw=lambda pieces, frame: decision_section(pieces, frame.pixel_range),
+    ),
+    Drawing(
+        way="fields",
+        short="fields",
+        title="How far each layer really looks",
+        draw=lambda pieces, _: fields_section(pieces[0]),
     ),
 )
 

@@ -44,7 +44,10 @@ TITLE = "What speaks for its decision"
 RANDOM = 2  # networks of random weights
 ORDERS = 8  # shuffles of a map
 LEAST_STAYS = 0.75
+LEAST_HOLDS = 0.7
 LEAST_STABLE = 0.4
+PAIRS = 64
+MIXED = 0.3
 MOST_RANDOM = 0.6
 MOST_OTHER = 0.97
 MOST_INCOMPLETE = 1e-2
@@ -76,7 +79,7 @@ def decision(subject: Subject, tick: Tick) -> list[Evidence]:
             place=choice.place,
         )
         stays = _stays(network, subject.inputs(choice.sample))
-        about = _about(subject, choice, stays)
+        about = _about(subject, choice, stays, *_holds(subject, network))
         pictures = subject.pictures
         cases = [_case(subject, network, number) for number in range(len(pictures))]
         controls: list[Network] = []
@@ -116,8 +119,42 @@ def _stays(network: Network, inputs: Tensor) -> float:
     return float(torch.stack(same).double().mean())
 
 
-def _about(subject: Subject, choice: Choice, stays: float) -> Evidence:
+def _holds(subject: Subject, network: Network) -> tuple[float, int]:
+    """Share of images that keep their class with ``MIXED`` of another one of that class mixed in.
+
+    A class that was learned is a region: what lies between two of its images is in it too.  One
+    that was learned by heart is scattered, and what lies between two images the network has not
+    seen may be of any.  Both images are of the class the network gives them; labels are not asked.
+    Returns the share and the number of pairs.
+    """
+    own: list[int] = []
+    partners: list[int] = []
+    for number in np.unique(subject.said):
+        members = np.flatnonzero(subject.said == number)
+        if len(members) > 1:
+            own += members.tolist()
+            partners += np.roll(members, 1).tolist()
+    if not own:
+        return float("nan"), 0
+    wanted = min(PAIRS, len(own))
+    picked = np.unique(np.linspace(0, len(own) - 1, wanted).round().astype(np.int64))
+    first, second = (np.array(one, np.int64)[picked] for one in (own, partners))
+    plain = subject.inputs(first)
+    said = network.forward(plain).argmax(dim=1)
+    mixed = (1 - MIXED) * plain + MIXED * subject.inputs(second)
+    return float((network.forward(mixed).argmax(dim=1) == said).double().mean()), len(picked)
+
+
+def _about(subject: Subject, choice: Choice, stays: float, holds: float, pairs: int) -> Evidence:
     """The piece about the network: its layers, and its decisions under gentle changes."""
+    mixing = Check(
+        name="classes hold",
+        claim=f"Share of {pairs} images that keep their class when {MIXED:.0%} of another image "
+        "that the network gives the same class is mixed in",
+        value=holds,
+        limit=LEAST_HOLDS,
+        passed=holds >= LEAST_HOLDS,
+    )
     return Evidence(
         name="decision",
         title=TITLE,
@@ -132,6 +169,7 @@ def _about(subject: Subject, choice: Choice, stays: float) -> Evidence:
             "sample": len(choice.sample),
             "split": subject.images.name,
             "changes": SENTENCE,
+            "pairs": pairs,
         },
         checks=(
             Check(
@@ -142,6 +180,8 @@ def _about(subject: Subject, choice: Choice, stays: float) -> Evidence:
                 limit=LEAST_STAYS,
                 passed=stays >= LEAST_STAYS,
             ),
+            # Without two images of one class there is nothing to mix, and nothing is claimed.
+            *([mixing] if pairs else []),
         ),
     )
 
