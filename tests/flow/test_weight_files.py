@@ -81,8 +81,8 @@ def test_no_code_in_a_file_is_run(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_weight_file(tmp_path / "w.pth")
     assert re.search(
-        r"w\.pth: cannot be opened without running code that is in it \(posix\.mkdir\), which striate"
-        r" never does; where you trust it, load it there and save its state_dict\(\) alone",
+        r"w\.pth: cannot be opened without running code that is in it \(posix\.mkdir\), which "
+        r"striate never does; where you trust it, load it there and save its state_dict\(\) alone",
         str(error.value),
     )
     assert not sprung.exists()

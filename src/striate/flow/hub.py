@@ -145,9 +145,11 @@ def _bar(progress: Progress | None) -> type:
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "file": io.StringIO()})
 
-        def display(self, *_args: Any, **_options: Any) -> None:
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn = super().update(n)
             if progress is not None and self.total:
                 progress(int(self.n), int(self.total))
+            return drawn
 
     return Told
 
