@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import inspect
 from collections.abc import Generator, Sequence
@@ -20,7 +19,7 @@ from striate.tracing.inputs import Inputs, Size, one_image
 from striate.tracing.learning import hearing_no_grad, tensors_returned
 from striate.tracing.ledger import Ledger
 from striate.tracing.places import Stack
-from striate.tracing.prepare import StoodIn, on_meta
+from striate.tracing.prepare import StoodIn, on_meta, uncollected
 from striate.tracing.recorder import Recorder
 from striate.tracing.values import Value
 
@@ -178,14 +177,11 @@ def _switches(module: nn.Module) -> Generator[None]:
     importlib.import_module("torch._dynamo")
     compiled = any(type(part).__name__ == "OptimizedModule" for part in module.modules())
     eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
-    fast, collects = torch.backends.mha.get_fastpath_enabled(), gc.isenabled()
+    fast = torch.backends.mha.get_fastpath_enabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     torch.backends.mha.set_fastpath_enabled(False)
-    gc.disable()  # half of a trace's time would go into looking for cycles
     try:
-        with torch.random.fork_rng(devices=cuda), eager:
+        with torch.random.fork_rng(devices=cuda), eager, uncollected():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        if collects:
-            gc.enable()

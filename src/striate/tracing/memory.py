@@ -136,7 +136,7 @@ def saved_by(
     if name == "scaled_dot_product_attention":
         return _attention(args)
     alike = name in _ALIKE and not any(isinstance(value, str) for value in args)
-    key = (func, _signed(args, needs, shapes=not alike),
+    key = (func, _signed(_telling(name, args) if alike else args, needs, shapes=not alike),
            _signed(kwargs.items(), needs, shapes=not alike) if kwargs else ())  # fmt: skip
     try:
         answer = _answers.get(key)
@@ -156,13 +156,26 @@ def saved_by(
     return tuple(Kept("new", kept.at * unit) if kept.what == "new" else kept for kept in answer)
 
 
+def _telling(name: str, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments on which it depends what an operation of ``_ALIKE`` saves."""
+    if name == "conv2d":  # whatever its stride, padding, dilation and groups
+        return args[:3]
+    if name == "cat":  # of any number of parts
+        return (args[0][:2],)
+    if name == "layer_norm":  # over so many axes, of any size
+        return (args[0], len(args[1]), *args[2:4])
+    return args
+
+
 def _made_anew(name: str, args: Sequence[Any]) -> int:
-    """How many of each statistic a norm makes; 0 for operations that make nothing to keep."""
+    """What the new bytes that an operation keeps are a multiple of: how many of each statistic a
+    norm makes, the size of what is about to be written over; 0 where there is no such number.
+    """
     if name == "batch_norm":
         return args[0].shape[1]
     if name == "layer_norm":
         return args[0].numel() // max(1, prod(args[1]))
-    return 0
+    return args[0].nbytes if name.endswith("_") else 0
 
 
 def _trainable(name: str, args: Sequence[Any]) -> bool:
@@ -185,7 +198,7 @@ def _attention(args: Sequence[Any]) -> tuple[Kept, ...]:
 def _signed(
     values: Iterable[Any], needs: Mapping[int, bool], *, shapes: bool = True
 ) -> tuple[Any, ...]:
-    """What tells one kind of call from another; without ``shapes`` only their number of axes."""
+    """What tells one kind of call from another; without ``shapes`` not how large anything is."""
     return tuple(
         (
             (tuple(v.shape), v.stride()) if shapes else (v.dim(), v.is_contiguous()),
@@ -195,6 +208,8 @@ def _signed(
         if isinstance(v, Tensor)
         else _signed(cast("list[Any]", v), needs, shapes=shapes)
         if isinstance(v, (list, tuple))
+        else float
+        if isinstance(v, float) and not shapes
         else v
         for v in values
     )
