@@ -12,7 +12,14 @@ from torch import Tensor
 from striate.tracing.ops import QUICK
 
 X, M, V = torch.rand(2, 6, 5, 4), torch.rand(3, 4), torch.rand(6)
+K = torch.rand(4, 6, 3, 2)
 CASES: list[tuple[str, tuple[Any, ...]]] = [
+    ("conv2d.default", (X, K)),
+    ("conv2d.default", (X, K, V[:4].contiguous(), [2, 1], [1, 0], [2, 3])),
+    ("conv2d.default", (X, K[:, :3].contiguous(), None, [2], [1], [1], 2)),
+    ("conv2d.default", (X, torch.rand(6, 1, 5, 4), V, [1, 1], [0, 0], [1, 1], 6)),
+    ("conv2d.default", (X[:, :1].contiguous(), torch.rand(3, 1, 1, 1))),
+    ("conv2d.default", (torch.rand(1, 6, 1, 1), torch.rand(8, 6, 1, 1), None)),
     ("batch_norm.default", (X, V, V, V, V, False, 0.1, 1e-5, True)),
     ("batch_norm.default", (X[:, :, 0], None, None, V, V, False, 0.1, 1e-5, True)),
     ("batch_norm.default", (X, V, V, V.clone(), V.clone(), True, 0.1, 1e-5, True)),
@@ -88,6 +95,15 @@ def test_shape_strides_and_type_are_those_of_the_kernel(name: str, args: tuple[A
 
 
 LEFT: list[tuple[str, tuple[Any, ...]]] = [
+    ("conv2d", (X, K[:, :3].contiguous())),
+    ("conv2d", (X, K, V)),
+    ("conv2d", (X, K.double())),
+    ("conv2d", (X, K, None, [1], [0], [3])),
+    ("conv2d", (X, K, None, [0], [0], [1])),
+    ("conv2d", (X, K[:3, :3].contiguous(), None, [1], [0], [1], 2)),
+    ("conv2d", (X[0], K)),
+    ("conv2d", (X.to(memory_format=torch.channels_last), K)),
+    ("conv2d", (X, K.to(memory_format=torch.channels_last))),
     ("batch_norm", (X[:1, :, 0, 0], V, V, V, V, True, 0.1, 1e-5, True)),
     ("batch_norm", (X, V[:3], None, V, V, False, 0.1, 1e-5, True)),
     ("layer_norm", (X, [5], None, None, 1e-5)),

@@ -18,7 +18,7 @@ from striate.tracing.fields.reach import Reach
 from striate.tracing.inputs import Inputs, Size, one_image
 from striate.tracing.learning import hearing_no_grad, tensors_returned
 from striate.tracing.ledger import Ledger
-from striate.tracing.places import Stack
+from striate.tracing.places import Stack, modules_of
 from striate.tracing.prepare import StoodIn, on_meta, uncollected
 from striate.tracing.recorder import Recorder
 from striate.tracing.values import Value
@@ -34,6 +34,7 @@ class Hearing:
     ``reached``: ids of the parameters that a gradient from the outputs would reach; None where no
     output carries one.  ``step``: most activations, gradients and saved bytes alive together in a
     training step, if one was asked for.  ``returned``: the layers whose outputs it returned.
+    ``places``: every module once, with its path.
     """
 
     step: int | None
@@ -41,6 +42,7 @@ class Hearing:
     outputs: tuple[Reach | None, ...]
     failure: Failure | None
     stood_in: tuple[StoodIn, ...]
+    places: Sequence[tuple[str, nn.Module]]
     reached: set[int] | None = None
     returned: tuple[int, ...] = ()
 
@@ -87,10 +89,11 @@ def listen(
     failure: Failure | None = None
     step: int | None = None
     again = False
-    with _switches(module), on_meta(module, train=train) as stood_in:
+    places = modules_of(module)
+    with _switches(places), on_meta(places, train=train) as stood_in:
         for part in stood_in:
             recorder.watch_parameter(part)
-        stack.attach()
+        stack.attach(places)
         with torch.inference_mode(inference), torch.set_grad_enabled(not inference):
             fresh = called.fresh()
             recorder.watch_image(fresh.image)
@@ -123,6 +126,7 @@ def listen(
         outputs=outputs,
         failure=failure,
         stood_in=tuple(stood_in),
+        places=places,
         reached=reached,
         returned=returned,
         step=step,
@@ -170,12 +174,12 @@ def _takes(module: nn.Module, called: Inputs) -> None:
 
 
 @contextmanager
-def _switches(module: nn.Module) -> Generator[None]:
+def _switches(places: Sequence[tuple[str, nn.Module]]) -> Generator[None]:
     """Global switches of torch as a trace needs them, then as they were."""
     # PyTorch imports this in the middle of some first operation, and in doing so leaves a cycle
     # of frames that keeps that operation's tensors alive, as if the network did.
     importlib.import_module("torch._dynamo")
-    compiled = any(type(part).__name__ == "OptimizedModule" for part in module.modules())
+    compiled = any(type(part).__name__ == "OptimizedModule" for _, part in places)
     eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
     fast = torch.backends.mha.get_fastpath_enabled()
     cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

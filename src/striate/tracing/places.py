@@ -132,12 +132,13 @@ class Stack:
             return []
         return self._failed[1]
 
-    def attach(self) -> None:
-        """From now on each module's forward is noted here; whoever calls this takes it off again.
+    def attach(self, places: Iterable[tuple[str, nn.Module]]) -> None:
+        """From now on the forward of each module of ``places`` is noted here; whoever calls this
+        takes it off again.
 
         A module may be called or have its forward called: either way it is noted.
         """
-        for path, module in modules_of(self.root):
+        for path, module in places:
             if not isinstance(module, torch.jit.ScriptModule):
                 vars(module)["forward"] = self._noted(module, path, module.forward)
 

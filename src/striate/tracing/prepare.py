@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from striate.errors import TraceError
 from striate.tracing.beginnings import Beginnings
-from striate.tracing.places import modules_of, noting_makers
+from striate.tracing.places import noting_makers
 
 Factory = Callable[[], nn.Module]
 
@@ -89,15 +88,14 @@ class StoodIn:
 
 
 @contextmanager
-def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
-    """While open, parameters and buffers are meta tensors and the mode is as asked.
+def on_meta(places: Sequence[tuple[str, nn.Module]], *, train: bool) -> Generator[list[StoodIn]]:
+    """While open, parameters and buffers of ``places`` are meta tensors and the mode is as asked.
 
     Yields each of them once.  Afterwards every module's attributes are the very objects they
     were.  A scripted module keeps its own parameters, which are stood in for where they are used.
     """
-    places = modules_of(module)
     parts = [part for _, part in places]
-    before = [(part, _attributes(part)) for part in parts]
+    before = [_Attributes(part) for part in parts if not isinstance(part, torch.jit.ScriptModule)]
     modes = [(part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)]
     found: dict[int, StoodIn] = {}
 
@@ -125,39 +123,37 @@ def on_meta(module: nn.Module, *, train: bool) -> Generator[list[StoodIn]]:
             part.training = train
         yield list(found.values())
     finally:
-        for part, attributes in before:
-            if not isinstance(part, torch.jit.ScriptModule):
-                _restore(part, attributes)
+        for attributes in before:
+            attributes.restore()
         for part, mode in modes:
             part.training = mode
 
 
-_CONTAINERS = (dict, OrderedDict, list, set)
-_EMPTY: tuple[()] = ()
+_CONTAINERS = frozenset((dict, OrderedDict, list, set))
 
 
-def _attributes(part: nn.Module) -> list[tuple[str, Any, Any]]:
-    """Each attribute, and a copy of what is in it where it is a plain container."""
-    found: list[tuple[str, Any, Any]] = []
-    for name, value in vars(part).items():
-        if type(value) in _CONTAINERS:
-            found.append((name, value, value.copy() if value else _EMPTY))
-        else:
-            found.append((name, value, None))
-    return found
+class _Attributes:
+    """A module's attributes, and what was in those that are plain containers."""
 
+    __slots__ = ("_empty", "_full", "_own", "_values")
 
-def _restore(part: nn.Module, attributes: list[tuple[str, Any, Any]]) -> None:
-    own = vars(part)
-    known = {name for name, _, _ in attributes}
-    for name in [name for name in own if name not in known]:
-        del own[name]
-    for name, value, copy in attributes:
-        own[name] = value
-        if copy is None or (copy is _EMPTY and not value):
-            continue
-        value.clear()
-        if isinstance(value, list):
-            value.extend(copy)
-        else:
-            value.update(copy)
+    def __init__(self, part: nn.Module) -> None:
+        self._own = vars(part)
+        self._values = self._own.copy()
+        held = [value for value in self._values.values() if type(value) in _CONTAINERS]
+        self._full = [(value, value.copy()) for value in held if value]
+        self._empty = [value for value in held if not value]
+
+    def restore(self) -> None:
+        """Make them the very objects they were, holding what they held."""
+        self._own.clear()
+        self._own.update(self._values)
+        for value in self._empty:
+            if value:
+                value.clear()
+        for value, before in self._full:
+            value.clear()
+            if isinstance(value, list):
+                value.extend(before)
+            else:
+                value.update(before)

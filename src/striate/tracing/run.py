@@ -15,7 +15,7 @@ from striate.tracing.beginnings import Beginnings, constants
 from striate.tracing.inputs import Inputs, Size, given, one_image
 from striate.tracing.lazy import settled
 from striate.tracing.listening import Hearing, listen
-from striate.tracing.places import aliases_of, modules_of
+from striate.tracing.places import aliases_of
 from striate.tracing.prepare import made
 
 __all__ = ["DEFAULT_IMAGE", "listen", "trace"]
@@ -73,7 +73,7 @@ def trace(
     heard = listen(built, size, makers, train=train, batch=batch, inputs=asked)
     if heard.failure is not None and heard.recorder.never_began:
         _refuse_input(heard.failure, label, size)
-    told = _told(heard, built, makers, label, size, optimiser)
+    told = _told(heard, makers, label, size, optimiser)
     return replace(
         told,
         parameters={part.name: part.elements for part in heard.parameters},
@@ -87,7 +87,6 @@ def trace(
 
 def _told(
     heard: Hearing,
-    module: nn.Module,
     makers: dict[int, str],
     label: str,
     image: Size,
@@ -95,7 +94,7 @@ def _told(
 ) -> Trace:
     """The record of a forward that was heard."""
     ledger = heard.recorder.ledger
-    parameters, places = heard.parameters, modules_of(module)
+    parameters, places = heard.parameters, heard.places
     learning = heard.recorder.learning
     layers = ledger.finished(learning.taught if heard.failure is None else None)
     fixed = sum(part.nbytes for part in heard.stood_in)

@@ -32,6 +32,32 @@ def _fits(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
     return tensor is None or (tuple(tensor.shape) == tuple(shape) and tensor.dtype is dtype)
 
 
+def conv2d(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, weight, bias, stride, padding, dilation, groups); padding may be a word."""
+    given, weight = args[:2]
+    if kwargs or not _plain(given) or not _plain(weight) or given.dim() != 4 != weight.dim():
+        return None
+    bias, stride, padding, dilation, groups = _LEFT_OUT if len(args) == 2 else (
+        *args[2:], *_LEFT_OUT[len(args) - 2 :]
+    )  # fmt: skip
+    out, inside, *kernel = weight.shape
+    fits = given.dtype is weight.dtype and _fits(bias, (out,), given.dtype)
+    if not fits or groups < 1 or out % groups or inside * groups != given.shape[1]:
+        return None
+    sides: list[int] = []
+    for axis, (side, k) in enumerate(zip(given.shape[2:], kernel, strict=True)):
+        steps = [value[-1 if len(value) == 1 else axis] for value in (stride, padding, dilation)
+                 if not isinstance(value, str)]  # fmt: skip
+        if len(steps) < 3 or steps[0] < 1 or steps[1] < 0 or steps[2] < 1 or k < 1:
+            return None
+        sides.append((side + 2 * steps[1] - steps[2] * (k - 1) - 1) // steps[0] + 1)
+    return _like(given, (given.shape[0], out, *sides)) if min(sides) > 0 else None
+
+
+_LEFT_OUT: tuple[Any, ...] = (None, (1,), (0,), (1,), 1)
+"""A convolution's arguments behind its weight, where they are left out."""
+
+
 def batch_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     """(input, weight, bias, mean, variance, training, …)."""
     given = args[0]
@@ -150,6 +176,7 @@ def attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
 
 
 QUICK: dict[str, Quick] = {
+    "aten::conv2d": conv2d,
     "aten::batch_norm": batch_norm,
     "aten::layer_norm": layer_norm,
     "aten::linear": linear,
