@@ -79,3 +79,10 @@ def complete_recipe(incomplete: str) -> list[str]:
     """Recipes that have a name, and TOML files."""
     names = [name for name in _RECIPES if name.startswith(incomplete)]
     return _with_files(names, incomplete, (".toml",))
+
+
+def complete_coded(incomplete: str) -> list[str]:
+    """What ``striate code`` takes: names of the zoo, TOML files, runs."""
+    runs = [str(path.parent) for path in sorted(Path("runs").glob("*/run.json"))]
+    names = [*complete_zoo(incomplete), *(run for run in runs if run.startswith(incomplete))]
+    return _with_files(names, incomplete, (".toml",))
