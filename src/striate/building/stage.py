@@ -102,7 +102,10 @@ def _gate(channels_in: int, row: Stage, style: Style) -> nn.Module:
         return nn.Identity()
     if row.kind.of == "width":
         return SqueezeExcite(row.width, row.squeeze, style)
-    return SqueezeExcite(row.inside(channels_in), row.squeeze, style, of=channels_in)
+    inside = row.inside(channels_in)
+    if row.block == "fused" and inside == channels_in:  # its one convolution goes to the width
+        inside = row.width
+    return SqueezeExcite(inside, row.squeeze, style, of=channels_in)
 
 
 def _shortcut(channels_in: int, row: Stage, style: Style, *, stride: int) -> nn.Module | None:
