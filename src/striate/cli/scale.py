@@ -17,7 +17,7 @@ from striate.cli.scale_family import family_document, show_family, write_family
 from striate.errors import InputError
 
 if TYPE_CHECKING:
-    from striate.flow.search import Searched
+    from striate.flow.search_told import Searched
 
 _SEARCH = "Search"
 
@@ -207,7 +207,7 @@ def _searched(
 ) -> Searched:
     with told.waiting("loading PyTorch"):
         from striate.cli.scale_search import searched, show_search
-        from striate.flow.search import SearchOptions
+        from striate.flow.search_told import SearchOptions
 
     asked = {key: value for key, value in given.items() if value is not None}
     options = replace(SearchOptions(arch=target or "auto", divisor=divisor, out=out), **asked)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from striate.cli.console import Talk, count, plain_table
 from striate.errors import InputError
 from striate.records.wording import size
+from striate.scaling.budgets import amount
 
 if TYPE_CHECKING:
     from striate.flow.scale import Family
@@ -24,6 +25,7 @@ _SPOKEN = {
 
 
 def family_document(family: Family) -> dict[str, Any]:
+    """The family as the command's document has it."""
     return {
         "rule": {
             "name": family.rule.rule,
@@ -51,6 +53,7 @@ def _next(family: Family) -> dict[str, object] | None:
 
 
 def show_family(told: Talk, family: Family) -> None:
+    """The table of members, why the best is the best, and what the linter says of each."""
     timed = any("latency" in one.cost for one in family.members)
     table = plain_table(
         ("network", "left"), ("φ", "right"), ("image", "left"), ("params", "right"),
@@ -111,14 +114,8 @@ def _explain(told: Talk, family: Family) -> None:
         )
 
 
-def amount(key: str, value: float) -> str:
-    """A cost in its own unit, short."""
-    if key == "train_bytes":
-        return size(value)
-    return f"{value * 1e3:.3g} ms" if key == "latency" else count(round(value))
-
-
 def write_family(out: Path, family: Family) -> None:
+    """One member into a TOML file, several into a folder; InputError where something is there."""
     from striate.arch import to_toml
     from striate.runs.atomic import atomic_write
 

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from striate.cli.console import Talk, count, plain_table
 from striate.errors import Interrupted
-from striate.flow.search import (
+from striate.flow.search import search_events
+from striate.flow.search_told import (
     Begun,
     Searched,
     SearchEvent,
     SearchOptions,
     Trained,
     Training,
-    search_events,
 )
 from striate.records import EpochRecord
 from striate.records.search import Candidate, SearchResult
@@ -142,6 +142,8 @@ def show_search(told: Talk, found: Searched) -> None:
     table.add_row(*_row(result.base, result))
     told.say("")
     told.say(table)
+    if any(one.warned for one in done):
+        told.tell("[dim]Codes are of the linter's warnings that the base has not.[/]", hang=2)
     _conclude(told, result)
     for one in result.candidates:
         if one.rejected is not None:
@@ -204,7 +206,7 @@ def _row(one: Candidate, result: SearchResult) -> tuple[str, ...]:
         count(one.macs),
         f"×{one.ratio:.2f}",
         f"{one.mean:.2%}" if one.scores else "–",
-        f"[good]{mark}[/]" if mark else "",
+        " ".join([*([f"[good]{mark}[/]"] if mark else []), *one.warned]),
     )
 
 

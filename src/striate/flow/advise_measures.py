@@ -18,7 +18,7 @@ from striate.building import Network, build
 from striate.checking import Given, check
 from striate.data import Dataset, Split
 from striate.errors import DataError, InputError
-from striate.flow.advise_said import NOUNS, amount
+from striate.flow.advise_words import NOUNS
 from striate.flow.costs import Costs
 from striate.flow.latency import TIMED, WARM_UP
 from striate.flow.load import load
@@ -27,6 +27,7 @@ from striate.records import EpochRecord, Finding, Trace
 from striate.records.advice import DataFacts, Remark, RunFacts, StageFacts, StepFacts
 from striate.runs import LoadedRun, evaluating, logits_of
 from striate.scaling import RULES, Budget, Solution, growth, largest, same
+from striate.scaling.budgets import amount
 
 AT_ONCE = 256
 TRAIN_SAMPLE = 2000

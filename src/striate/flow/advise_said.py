@@ -6,35 +6,17 @@ A sentence that leans on a rule of thumb names its source; what was not measured
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
-from striate.records.advice import AdviceFacts, Axis, RunFacts, Sentence, StageFacts, StepFacts
-from striate.records.wording import by, count, many, size
-
-TAN_LE = "Tan and Le 2019 (arXiv 1905.11946)"
-DOLLAR = "Dollár, Singh and Girshick 2021 (arXiv 2103.06877)"
-RICHTER = "Richter et al. 2021 (arXiv 2106.12307)"
-HE = "He et al. 2015 (arXiv 1512.03385)"
+from striate.flow.advise_learned import learned
+from striate.flow.advise_steps import steps
+from striate.flow.advise_words import HE, NOUNS, RICHTER, percent
+from striate.records.advice import AdviceFacts, Axis, Sentence, StageFacts
+from striate.records.wording import by, count, many
+from striate.scaling.budgets import amount
 
 HEAVY = 0.5
 """Share of a cost from which a stage is named."""
-UNFIT, GAP = 0.97, 2.0
-"""Below which accuracy on training images a run has not learned them; standard errors of a gap."""
-MANY_DEAD = 0.1
-"""Share of channels that are never on, from which width is not what is missing."""
-MANY_IDLE = 0.25
-"""Share of residual branches that change nothing, from which depth is not what is missing."""
-SLOWER = 1.1
-"""How many times as long one must take to be called slower: medians on a busy machine waver."""
-
-NOUNS = {
-    "macs": "MACs",
-    "params": "parameters",
-    "activations": "activations",
-    "train_bytes": "memory to train",
-    "latency": "latency",
-}
 
 
 def sentences(facts: AdviceFacts) -> tuple[Sentence, ...]:
@@ -44,24 +26,12 @@ def sentences(facts: AdviceFacts) -> tuple[Sentence, ...]:
         *_field(facts),
         *_images(facts),
         *_stages(facts),
-        *_steps(facts),
+        *steps(facts),
         *_linted(facts),
         *_remarked(facts),
         *_data(facts),
-        *(_learned(facts.run) if facts.run else ()),
+        *(learned(facts.run) if facts.run else ()),
     )
-
-
-def amount(key: str, value: float) -> str:
-    """A cost in its own unit, short."""
-    if key == "train_bytes":
-        return size(value)
-    return f"{value * 1e3:.3g} ms" if key == "latency" else count(round(value))
-
-
-def percent(share: float) -> str:
-    """``0.084`` as ``8.4 %``, ``0.84`` as ``84 %``."""
-    return f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
 
 
 def _budget(facts: AdviceFacts) -> Iterator[Sentence]:
@@ -181,106 +151,6 @@ def _stages(facts: AdviceFacts) -> Iterator[Sentence]:
         )
 
 
-def _steps(facts: AdviceFacts) -> Iterator[Sentence]:
-    """What the budget buys by depth, width and resolution alone."""
-    alone: dict[Axis, StepFacts] = {}
-    for axis in ("depth", "width", "resolution"):
-        step = facts.step(axis)
-        if step.why_not is not None:
-            yield Sentence(
-                text=f"By {axis} alone there is no step within the budget: {step.why_not}.",
-                measured={"rule": axis, "why_not": step.why_not}, axis=axis,
-                side="closed" if facts.grows else "against",
-            )  # fmt: skip
-        else:
-            alone[axis] = step
-    if len(alone) < 2:
-        return
-    yield from _cheapest(alone)
-    yield from _fastest(facts, alone)
-    yield from _parameters(facts, alone)
-
-
-def _cheapest(alone: Mapping[Axis, StepFacts]) -> Iterator[Sentence]:
-    """Activations for each MAC that is used: steps round differently, so their ratio counts."""
-    weights: dict[Axis, float] = {
-        axis: step.cost["activations"] / step.cost["macs"] for axis, step in alone.items()
-    }
-    least = min(weights, key=lambda axis: weights[axis])
-    most = max(weights, key=lambda axis: weights[axis])
-    measured = {
-        axis: {key: step.cost[key] for key in ("macs", "activations", "train_bytes")}
-        for axis, step in alone.items()
-    }
-    yield Sentence(
-        text=f"Within the budget {least} needs the fewest activations for its work, "
-        f"{_spent(alone[least])}, {most} the most, {_spent(alone[most])}. Time on a GPU and memory "
-        "to train follow activations more than MACs.",
-        measured=measured, axis=least, side="for", thumb=DOLLAR,
-    )  # fmt: skip
-
-
-def _spent(step: StepFacts) -> str:
-    cost = step.cost
-    return (
-        f"{count(cost['activations'])} at {count(cost['macs'])} MACs "
-        f"({size(cost['train_bytes'])} to train)"
-    )
-
-
-def _fastest(facts: AdviceFacts, alone: Mapping[Axis, StepFacts]) -> Iterator[Sentence]:
-    """Latency as measured here, and whether the rule of thumb held."""
-    if any("latency" not in step.cost for step in alone.values()):
-        return
-    pace: dict[Axis, float] = {
-        axis: step.cost["latency"] / step.cost["macs"] for axis, step in alone.items()
-    }
-    weights: dict[Axis, float] = {
-        axis: step.cost["activations"] / step.cost["macs"] for axis, step in alone.items()
-    }
-    quick, slow = (min(pace, key=pace.__getitem__), max(pace, key=pace.__getitem__))
-    if pace[slow] < SLOWER * pace[quick]:
-        return
-    held = quick == min(weights, key=weights.__getitem__)
-    last = (
-        "as its activations let expect."
-        if held
-        else "though it does not have the fewest activations: on this machine the rule of thumb "
-        "on activations does not hold at this batch."
-    )
-    yield Sentence(
-        text=f"Measured here for {many(facts.batch, 'image')}, {quick} is the fastest for its work "
-        f"({_timed(alone[quick])}) and {slow} the slowest ({_timed(alone[slow])}), {last}",
-        measured={
-            axis: {"latency": step.cost["latency"], "macs": step.cost["macs"]}
-            for axis, step in alone.items()
-        },
-        axis=quick, side="for", thumb=None if held else DOLLAR,
-    )  # fmt: skip
-
-
-def _timed(step: StepFacts) -> str:
-    return f"{amount('latency', step.cost['latency'])} at {count(step.cost['macs'])} MACs"
-
-
-def _parameters(facts: AdviceFacts, alone: Mapping[Axis, StepFacts]) -> Iterator[Sentence]:
-    """Steps that a budget other than MACs cuts short."""
-    if not facts.grows:
-        return
-    furthest = max(step.cost["macs"] for step in alone.values())
-    for axis, step in alone.items():
-        binds = [key for key in step.binds if key != "macs"]
-        if binds and step.cost["macs"] < 0.8 * furthest:
-            keys = " and ".join(NOUNS[key] for key in binds)
-            yield Sentence(
-                text=f"By {axis} alone the budget of {keys} ends at {count(step.cost['macs'])} "
-                f"MACs, where another axis reaches {count(furthest)}.",
-                measured={"rule": axis, "binds": binds, "macs": step.cost["macs"],
-                          "furthest": furthest},
-                axis=axis, side="against",
-            )  # fmt: skip
-
-
 def _linted(facts: AdviceFacts) -> Iterator[Sentence]:
     """What should be mended before anything is grown."""
     if not facts.warnings:
@@ -329,76 +199,3 @@ def _data(facts: AdviceFacts) -> Iterator[Sentence]:
             "fewest": data.fewest, "params_per_image": each,
         },
     )  # fmt: skip
-
-
-def _learned(run: RunFacts) -> Iterator[Sentence]:
-    """Under- or over-fitting, and what of the network is not used."""
-    gap = run.train_accuracy - run.val_accuracy
-    error = math.hypot(
-        _error(run.train_accuracy, run.train_images), _error(run.val_accuracy, run.val_images)
-    )
-    measured = {
-        "train_accuracy": run.train_accuracy, "train_images": run.train_images,
-        "val_accuracy": run.val_accuracy, "val_images": run.val_images,
-        "gap": gap, "standard_error": error, "epochs": run.epochs,
-    }  # fmt: skip
-    said = (
-        f"After {many(run.epochs, 'epoch')} the run is right on {percent(run.train_accuracy)} of "
-        f"{run.train_images:,} training images and {percent(run.val_accuracy)} of "
-        f"{run.val_images:,} validation images"
-    )
-    wide = gap > GAP * error
-    apart = f"{100 * gap:.1f} points apart, {gap / error:.1f} standard errors"
-    if run.train_accuracy < UNFIT and not wide:
-        text = f"{said}: it has not learned what it was shown, and more capacity, or more epochs, "
-        yield Sentence(text=text + "can help.", measured=measured)
-    elif wide and run.train_accuracy >= UNFIT:
-        yield Sentence(
-            text=f"{said}, {apart}: it knows its training images by heart. More capacity fits what "
-            "is fitted already; more images or more augmentation is the nearer mend.",
-            measured=measured,
-        )
-    elif wide:
-        yield Sentence(
-            text=f"{said}, {apart}: it learns what does not carry over, before it has learned all.",
-            measured=measured,
-        )
-    else:
-        yield Sentence(
-            text=f"{said}: the two do not differ by more than {GAP:g} standard errors, and what is "
-            "left to gain is small beside what can be measured.",
-            measured=measured,
-        )
-    if run.channels:
-        idle = (run.dead + run.saturated) / run.channels
-        tail = (
-            "width is there that is not used."
-            if idle >= MANY_DEAD
-            else "the width that is there is used."
-        )
-        yield Sentence(
-            text=f"Of {run.channels:,} channels of activations, {run.dead:,} were never on and "
-            f"{run.saturated:,} always at an end of their range over {run.looked} validation "
-            f"images: {tail}",
-            measured={"channels": run.channels, "dead": run.dead, "saturated": run.saturated},
-            axis="width", side="closed" if idle >= MANY_DEAD else "note",
-        )  # fmt: skip
-    if run.branches:
-        share = run.idle / run.branches
-        tail = (
-            "depth is there that is not used."
-            if share >= MANY_IDLE
-            else "the depth that is there is used."
-        )
-        yield Sentence(
-            text=f"Of {many(run.branches, 'residual branch', 'residual branches')}, {run.idle} "
-            f"can be left out, one at a time, without another answer: {tail}",
-            measured={"branches": run.branches, "idle": run.idle},
-            axis="depth", side="closed" if share >= MANY_IDLE else "note",
-        )  # fmt: skip
-
-
-def _error(accuracy: float, images: int) -> float:
-    """Standard error of an accuracy over so many images; above 0 at 100 % too, by half an image."""
-    share = (accuracy * images + 0.5) / (images + 1)
-    return math.sqrt(share * (1 - share) / images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from striate.flow.advise_said import DOLLAR, TAN_LE
+from striate.flow.advise_words import DOLLAR, TAN_LE
 from striate.records.advice import AXES, AdviceFacts, Axis, Sentence, Verdict
 from striate.scaling import TAN_AND_LE, growth
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,19 @@ from striate.flow.base import base_for
 from striate.flow.data import lasting
 from striate.flow.search_folder import search_folder
 from striate.flow.search_plan import Planned, digest, plan_search
+from striate.flow.search_told import (
+    Begun,
+    Searched,
+    SearchEvent,
+    SearchOptions,
+    Trained,
+    Training,
+)
 from striate.flow.settings import device_name
 from striate.flow.sizes import image_option
-from striate.flow.trials import Source, Trial, trial_events, trial_recipe
+from striate.flow.trials import Source, Trial, probed_setting, trial_events, trial_recipe
 from striate.records import EpochRecord
-from striate.records.search import Candidate, Proxy, SearchResult, judged
+from striate.records.search import Candidate, Proxy, judged
 from striate.runs.atomic import atomic_write
 from striate.scaling.grid import grid
 
@@ -32,105 +40,6 @@ SHORTER = 4
 """Epochs of the proxy, where none are asked for: one in so many of those of ``fit``."""
 
 Reading = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """What may be asked of a search.
-
-    ``arch``: ``auto`` or a TARGET.  ``image``: of the base, ``32x32``.  ``grid``: into how many
-    parts the doubled cost is cut.  ``trials``: networks that are trained at most, of the first of
-    the grid.  ``epochs`` or ``minutes`` of each training (None: a quarter of ``fit``'s epochs);
-    ``share`` of the training images; ``seeds`` of each network.  ``out``: the search's folder,
-    which is gone on with where it holds the same search.
-    """
-
-    arch: str = "auto"
-    image: str | None = None
-    grid: int = 3
-    trials: int | None = None
-    epochs: int | None = None
-    minutes: float | None = None
-    share: float = 1.0
-    seeds: int = 2
-    divisor: int = 8
-    out: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Begun:
-    """The plan: the base, the candidates, and how many trainings there are."""
-
-    folder: Path
-    base: Candidate
-    candidates: tuple[Candidate, ...]
-    proxy: Proxy
-    trainings: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """One training is about to begin (``done`` of all are over), of ``candidate``."""
-
-    candidate: Candidate
-    seed: int
-    done: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """One training is over: its validation accuracy; ``again``: it was found done."""
-
-    candidate: Candidate
-    seed: int
-    done: int
-    score: float | None
-    again: bool
-    why_not: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """The end: the result, and the file of the base that its coefficients are of."""
-
-    folder: Path
-    base: Arch
-    base_file: Path
-    data: str
-    divisor: int
-    result: SearchResult
-
-    @property
-    def options(self) -> str:
-        """α, β and γ as options of ``striate scale``."""
-        alpha, beta, gamma = self.result.coefficients
-        divisor = "" if self.divisor == 8 else f" --divisor {self.divisor}"
-        return f"--alpha {alpha:g} --beta {beta:g} --gamma {gamma:g}{divisor}"
-
-    def as_json(self) -> dict[str, Any]:
-        result = self.result
-        alpha, beta, gamma = result.coefficients
-        return {
-            "striate": 1,
-            "data": self.data,
-            "folder": str(self.folder),
-            "base": {"file": str(self.base_file), **result.base.as_json()},
-            "proxy": asdict(result.proxy),
-            "val_images": result.val_images,
-            "candidates": [one.as_json() for one in result.candidates],
-            "standard_error": result.error,
-            "error_over_seeds": result.pooled,
-            "best": result.best,
-            "tied": list(result.tied),
-            "chosen": result.chosen,
-            "alpha": alpha,
-            "beta": beta,
-            "gamma": gamma,
-            "command": f"striate scale {self.base_file} {self.options} --phi 1:3",
-        }
-
-
-SearchEvent = Begun | Training | EpochRecord | Trained | Searched
 
 
 def search(data: str = "digits", options: SearchOptions | None = None) -> Searched:
@@ -143,7 +52,7 @@ def search(data: str = "digits", options: SearchOptions | None = None) -> Search
 
 def search_events(
     data: str, options: SearchOptions, *, reading: Reading | None = None
-) -> Iterator[SearchEvent]:
+) -> Generator[SearchEvent]:
     """Find α, β and γ for ``data``, event by event; what lies in ``options.out`` is gone on with.
 
     Candidates that the linter rejects, that cannot be built or that do not double the MACs after
@@ -166,7 +75,12 @@ def search_events(
     # one size of images after another, so that each is read once for a seed
     left.sort(key=lambda one: (one.candidate.image != base.image, one.candidate.image))
     folder = options.out or Path("runs") / _safe(f"search-{dataset.name}-{base.name}")
-    with search_folder(folder, base, _asked(data, base, proxy, options)):
+    with search_folder(
+        folder,
+        base,
+        _asked(data, base, proxy, options),
+        lambda: {"setting": _setting(base, dataset, options)},
+    ) as decided:
         yield Begun(
             folder=folder,
             base=first.candidate,
@@ -174,7 +88,7 @@ def search_events(
             proxy=proxy,
             trainings=(1 + len(left)) * proxy.seeds,
         )
-        scores = Scores(images, folder, proxy)
+        scores = Scores(images, folder, proxy, {**_machine(options), **decided})
         for seed in range(proxy.seeds):  # every network once before any is trained again
             for one in (first, *left):
                 yield from scores.train(one, seed)
@@ -227,7 +141,10 @@ class Images:
 class Scores:
     """Trains candidates, seed by seed, and keeps what they reach on the validation split."""
 
-    def __init__(self, images: Images, folder: Path, proxy: Proxy) -> None:
+    def __init__(
+        self, images: Images, folder: Path, proxy: Proxy, machine: Mapping[str, Any]
+    ) -> None:
+        self._machine = machine
         self.of: dict[str, list[float]] = {}
         self._images, self._folder, self._proxy = images, folder, proxy
         self._failed: dict[str, str] = {}
@@ -240,7 +157,7 @@ class Scores:
             return replace(candidate, rejected=why)
         return replace(candidate, scores=tuple(self.of.get(candidate.name, ())))
 
-    def train(self, one: Planned, seed: int) -> Iterator[SearchEvent]:
+    def train(self, one: Planned, seed: int) -> Generator[SearchEvent]:
         """One training, or what was found of it."""
         candidate, arch = one.candidate, one.arch
         assert arch is not None
@@ -280,7 +197,7 @@ class Scores:
     def _changes(self, seed: int) -> dict[str, Any]:
         length = "minutes" if self._proxy.epochs is None else "epochs"
         value = self._proxy.minutes if self._proxy.epochs is None else self._proxy.epochs
-        return {length: value, "seed": seed, "device": device_name("auto")}
+        return {length: value, "seed": seed, **self._machine}
 
 
 def _refuse(options: SearchOptions) -> None:
@@ -306,6 +223,19 @@ def _proxy(base: Arch, dataset: Dataset, options: SearchOptions) -> Proxy:
     if epochs is None and options.minutes is None:
         epochs = max(1, trial_recipe(base, dataset).epochs // SHORTER)
     return Proxy(epochs=epochs, minutes=options.minutes, share=options.share, seeds=options.seeds)
+
+
+def _machine(options: SearchOptions) -> dict[str, Any]:
+    """Keys of a recipe that say how, not what, is trained."""
+    threads = {} if options.threads is None else {"threads": options.threads}
+    return {"device": device_name("auto"), **threads}
+
+
+def _setting(base: Arch, dataset: Dataset, options: SearchOptions) -> str:
+    """What all are trained in, so that arithmetic tells none of them apart."""
+    if options.setting != "auto":
+        return options.setting
+    return probed_setting(base, dataset, trial_recipe(base, dataset, _machine(options))).setting
 
 
 def _asked(data: str, base: Arch, proxy: Proxy, options: SearchOptions) -> dict[str, Any]:

@@ -9,7 +9,7 @@ result.json    what came of it
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,13 @@ _FIRSTS = ("lock", "base.toml")
 
 
 @contextmanager
-def search_folder(folder: Path, base: Arch, asked: Mapping[str, Any]) -> Generator[None]:
-    """The folder, made or gone on with, and locked while it is open.
+def search_folder(
+    folder: Path,
+    base: Arch,
+    asked: Mapping[str, Any],
+    decide: Callable[[], Mapping[str, Any]],
+) -> Generator[Mapping[str, Any]]:
+    """The folder, made or gone on with, and locked while it is open; gives what was decided.
 
     OutputError where it holds something else or another search; RunError where it is in use.
     """
@@ -34,29 +39,31 @@ def search_folder(folder: Path, base: Arch, asked: Mapping[str, Any]) -> Generat
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: is a file, not a folder; choose another --out")
         known = place.exists()
-        if not known and folder.exists() and any(path.name != "lock" for path in folder.iterdir()):
-            raise OutputError(
-                f"{folder}: holds something other than a search; choose another --out"
-            )
+        found = {path.name for path in folder.iterdir()} if folder.exists() else set[str]()
+        # what a search leaves that was killed before its first file was whole
+        if not known and any(not name.endswith((".part", *_FIRSTS)) for name in found):
+            raise OutputError(f"{folder}: holds something else than a search; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder / "lock")
     try:
         if known:
-            _refuse_another(place, asked)
+            decided = _kept(place, asked)
         else:
+            decided = decide()
             atomic_write(folder / "base.toml", to_toml(base).encode())
-            document = {"search": FORMAT, **asked}
+            document = {"search": FORMAT, **asked, "decided": decided}
             atomic_write(place, json.dumps(document, indent=2, ensure_ascii=False).encode())
-        yield
+        yield decided
     finally:
         lock.release()
 
 
-def _refuse_another(place: Path, asked: Mapping[str, Any]) -> None:
+def _kept(place: Path, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was decided then; OutputError where something else was asked."""
     try:
         kept: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-        number = kept.pop("search")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        number, decided = kept.pop("search"), dict(kept.pop("decided"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{place}: broken ({error}); choose another --out") from None
     if number != FORMAT:
         raise RunError(
@@ -69,3 +76,4 @@ def _refuse_another(place: Path, asked: Mapping[str, Any]) -> None:
             if key == "base":
                 said = "another base network"
             raise OutputError(f"{place.parent}: holds a search with {said}; choose another --out")
+    return decided

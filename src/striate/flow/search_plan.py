@@ -55,7 +55,7 @@ def plan_search(
     planned: list[Planned] = []
     for key, group in groups.items():
         arch = adapt(group[0][1], name=f"{base.name[:60]}-{key}")
-        found = _candidate(arch, [one for one, _ in group], costs, costs(base)["macs"])
+        found = _candidate(arch, [one for one, _ in group], costs, base)
         beyond = most is not None and sum(one.trained for one in planned) >= most
         if found.rejected is None and beyond:
             found = replace(found, rejected="beyond --trials")
@@ -75,12 +75,12 @@ def _base(base: Arch, costs: Costs) -> Candidate:
     )
 
 
-def _candidate(
-    arch: Arch, tried: Sequence[Coefficients], costs: Costs, base_macs: float
-) -> Candidate:
+def _candidate(arch: Arch, tried: Sequence[Coefficients], costs: Costs, base: Arch) -> Candidate:
     told = costs.told(Member(phi=1, arch=arch))
+    known = {finding.code for finding in costs.told(Member(phi=0, arch=base)).findings}
+    new = [one.code for one in told.findings if one.severity == "warning" and one.code not in known]
     first = central(tried)
-    ratio = told.cost["macs"] / base_macs
+    ratio = told.cost["macs"] / costs(base)["macs"]
     found = Candidate(
         name=arch.name,
         coefficients=tuple(
@@ -91,6 +91,7 @@ def _candidate(
         params=int(told.cost["params"]),
         macs=int(told.cost["macs"]),
         ratio=ratio,
+        warned=tuple(dict.fromkeys(new)),
     )
     wrong = [finding for finding in told.findings if finding.severity == "error"]
     if wrong:

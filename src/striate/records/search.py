@@ -36,8 +36,9 @@ class Candidate:
     """One network of the search: the base itself, or what one or more coefficients round to.
 
     ``coefficients``: all that give it, the most central first; empty for the base.  ``ratio``: its
-    MACs over the base's.  ``rejected``: why it is not trained, or None.  ``scores``: validation
-    accuracy (0…1) of each seed, in the order of the seeds.
+    MACs over the base's.  ``rejected``: why it is not trained, or None.  ``warned``: codes of the
+    linter's warnings that the base has not.  ``scores``: validation accuracy (0…1) of each seed, in
+    the order of the seeds.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Candidate:
     macs: int
     ratio: float
     rejected: str | None = None
+    warned: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
 
     @property

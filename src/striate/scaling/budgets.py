@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from striate.errors import InputError, choices
+from striate.records.wording import count, size
 
 UNITS: Mapping[str, str] = {
     "macs": "MACs",
@@ -64,6 +65,17 @@ def named_budgets(limits: Mapping[str, float]) -> tuple[Budget, ...]:
         if not 0 < limit < math.inf:
             raise InputError(f"{key} = {limit}: a budget is a number above 0")
     return tuple(Budget(key=key, limit=float(limit)) for key, limit in limits.items())
+
+
+def amount(key: str, value: float) -> str:
+    """A cost in its own unit, short.
+
+    >>> amount("macs", 1.2e9), amount("train_bytes", 2**31), amount("latency", 0.02)
+    ('1.20G', '2.0 GiB', '20 ms')
+    """
+    if key == "train_bytes":
+        return size(value)
+    return f"{value * 1e3:.3g} ms" if key == "latency" else count(round(value))
 
 
 def _limit(key: str, value: str, said: str) -> float:
