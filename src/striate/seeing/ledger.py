@@ -17,6 +17,7 @@ Comes in: a module and one image.  Goes out: a ``Ledger``.  May be any network t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -103,9 +104,10 @@ def _carried(
 
 def _came_to(logit: Tensor, sources: list[Source]) -> list[float]:
     """⟨slope of the logit, constant⟩ of each source."""
-    slopes: Sequence[Tensor | None] = torch.autograd.grad(
+    found = torch.autograd.grad(
         logit, [source.at for source in sources], retain_graph=True, allow_unused=True
     )
+    slopes = cast("tuple[Tensor | None, ...]", found)
     return [
         0.0 if slope is None else float((slope * source.constant).sum())
         for slope, source in zip(slopes, sources, strict=True)

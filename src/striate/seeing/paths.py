@@ -11,8 +11,7 @@ Comes in: a module and one image.  Goes out: a ``PathSpectrum``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -135,9 +134,10 @@ def _by_length(graph: Graph, skips: tuple[Skip, ...], target: int) -> ByLength:
         if upto == 0 or not value.requires_grad:
             return
         for length, cotangent in cotangents.items():
-            slopes: Sequence[Tensor | None] = torch.autograd.grad(
+            found = torch.autograd.grad(
                 value, leaves[:upto], cotangent, retain_graph=True, allow_unused=True
             )
+            slopes = cast("tuple[Tensor | None, ...]", found)
             for kept, slope in zip(came, slopes, strict=False):
                 if slope is not None:
                     before = kept.get(length + longer)
