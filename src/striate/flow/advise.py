@@ -14,7 +14,7 @@ from striate.errors import InputError
 from striate.flow.advise_measures import data_facts, remarks, run_facts, stage_facts, step_facts
 from striate.flow.advise_said import sentences
 from striate.flow.advise_verdict import verdict
-from striate.flow.base import base_for
+from striate.flow.base import base_for, named_base
 from striate.flow.costs import Costs, Scaled
 from striate.flow.data import kept_data, lasting
 from striate.flow.sizes import image_option
@@ -66,6 +66,8 @@ class Advice:
         return {
             "striate": 1,
             "network": self.facts.network,
+            "data": self.source,
+            "budget": dict(self.facts.budgets),
             "facts": facts_json(self.facts),
             "sentences": [one.as_json() for one in self.sentences],
             "verdict": {
@@ -107,8 +109,9 @@ def advise(
     if batch < 1:
         raise InputError(f"--batch {batch}: give at least 1")
     source, options = _source(data, arch, run, image)
+    named = _named(arch, run)
     dataset = open_data(source, options, progress=reading)
-    base = _base(dataset, arch, run)
+    base = base_for(dataset, named)
     assumed = not budgets
     if assumed:
         budgets = (Budget(key="macs", limit=STEP * Costs(1, ())(base)["macs"]),)
@@ -196,7 +199,8 @@ def _source(
     return spec, options
 
 
-def _base(dataset: Dataset, arch: Arch | str, run: Path | None) -> Arch:
+def _named(arch: Arch | str, run: Path | None) -> Arch | None:
+    """The run's network, or the one that was asked for; None for ``auto``."""
     if run is not None:
         return load_arch(RunPaths(run).arch)
-    return arch if isinstance(arch, Arch) else base_for(dataset, arch)
+    return arch if isinstance(arch, Arch) else named_base(arch)

@@ -6,28 +6,26 @@ import os
 
 from striate.arch import Arch, adapt
 from striate.data import Dataset
-from striate.errors import InputError
 from striate.flow.choose import Need, choose
-from striate.flow.targets import resolve
+from striate.flow.scale import arch_of
 from striate.training import Facts, default_recipe
 
 MINUTES = 10.0
 """What ``auto`` chooses a width for, as ``fit`` does where no ``--minutes`` is given."""
 
 
-def base_for(dataset: Dataset, target: str) -> Arch:
-    """``auto``, or the TARGET, for the data's image and classes.
+def named_base(target: str) -> Arch | None:
+    """The architecture that TARGET is, before any image is read; None for ``auto``.
 
     InputError for a module, which has no depth to grow.
     """
-    if target != "auto":
-        found = resolve(target)
-        if found.arch is None:
-            raise InputError(
-                f"--arch {target}: is a module, and only an architecture can be scaled; give a zoo "
-                "name or a TOML file (striate zoo NAME > net.toml makes one to begin with)"
-            )
-        return adapt(found.arch, image=dataset.image, classes=len(dataset.classes))
+    return None if target == "auto" else arch_of(target)
+
+
+def base_for(dataset: Dataset, named: Arch | None) -> Arch:
+    """``named`` for the data's image and classes, or what ``--arch auto`` chooses for them."""
+    if named is not None:
+        return adapt(named, image=dataset.image, classes=len(dataset.classes))
     facts = Facts(
         train_images=len(dataset.train),
         classes=len(dataset.classes),

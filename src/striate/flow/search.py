@@ -16,7 +16,7 @@ from typing import Any
 from striate.arch import Arch, to_dict
 from striate.data import DataOptions, Dataset, open_data
 from striate.errors import DataError, Diverged, InputError
-from striate.flow.base import base_for
+from striate.flow.base import base_for, named_base
 from striate.flow.data import lasting
 from striate.flow.search_folder import search_folder
 from striate.flow.search_plan import Planned, digest, plan_search
@@ -60,11 +60,12 @@ def search_events(
     something else.
     """
     _refuse(options)
+    named = named_base(options.arch)
     images = Images(data, options)
     dataset = images.at(None, reading)
     if len(dataset.val) == 0:
         raise DataError(f"{data}: has no validation images to choose by; give it a val split")
-    base = base_for(dataset, options.arch)
+    base = base_for(dataset, named)
     proxy = _proxy(base, dataset, options)
     first, planned = plan_search(
         base, grid(options.grid), divisor=options.divisor, most=options.trials
