@@ -143,7 +143,8 @@ def _bar(progress: Progress | None) -> type:
 
     class Told(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **{**options, "file": io.StringIO()})
+            silent = options.get("disable") is True  # None is for whatever is no terminal
+            super().__init__(*args, **{**options, "file": io.StringIO(), "disable": silent})
 
         def update(self, n: float | None = 1) -> bool | None:
             drawn = super().update(n)
