@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 
 from striate.arch import Arch, Head, Stage, Stem, to_toml
 from striate.flow.events import FitOptions
+
+sys.path.insert(0, str(Path(__file__).parent))
+from postgresql import served
 
 
 @pytest.fixture
@@ -38,3 +42,9 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FitO
         return FitOptions(**{**usual, **changes})
 
     return options
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server on loopback, started for these tests; else skipped."""
+    yield from served()

@@ -9,8 +9,15 @@ from striate.flow.sweep_prune import Rival, hopeless
 CHEAP = Rival(name="cheap", costs=(10, 10, 10), curves=({3: 0.9, 4: 0.95},))
 
 
-def _judge(accuracy: float, *, epoch: int = 3, epochs: int = 9, images: int = 400,
-           costs: tuple[int, int, int] = (20, 20, 20), rival: Rival = CHEAP) -> str | None:  # fmt: skip
+def _judge(
+    accuracy: float,
+    *,
+    epoch: int = 3,
+    epochs: int = 9,
+    images: int = 400,
+    costs: tuple[int, int, int] = (20, 20, 20),
+    rival: Rival = CHEAP,
+) -> str | None:
     return hopeless({epoch: accuracy}, costs=costs, epochs=epochs, images=images, rivals=[rival])
 
 

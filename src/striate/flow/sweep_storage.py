@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 Gate = Callable[[], AbstractContextManager[None]]
+Close = Callable[[], None]
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
@@ -32,8 +33,8 @@ CONNECT_SECONDS = 10
 """How long a server may take to answer for the first time."""
 
 
-def open_storage(url: str, study: str, *, lease: int) -> tuple[RDBStorage, Gate]:
-    """The storage at ``url``, its tables made, and the gate of ``study``.
+def open_storage(url: str, study: str, *, lease: int) -> tuple[RDBStorage, Gate, Close]:
+    """The storage at ``url``, its tables made, the gate of ``study``, and what closes both.
 
     ``lease``: seconds without a sign of life after which a worker counts as dead.  InputError in
     one line where it does not answer, or is of a kind that is not used.
@@ -48,7 +49,8 @@ def open_storage(url: str, study: str, *, lease: int) -> tuple[RDBStorage, Gate]
         gate = _file_gate(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         settings: dict[str, Any] = {"connect_args": {"timeout": PATIENCE_SECONDS}}
-        return _opened(f"sqlite:///{path}", settings, gate, url, lease), gate
+        storage = _opened(f"sqlite:///{path}", settings, gate, url, lease)
+        return storage, gate, storage.engine.dispose
     if url.split("://", maxsplit=1)[0] in ("postgresql", "postgres", "postgresql+psycopg"):
         return _postgresql(url, study, lease)
     raise InputError(
@@ -64,7 +66,7 @@ def hidden(url: str) -> str:
     return f"{scheme}{slashes}{who.split(':')[0]}{at}{tail}" if at else url
 
 
-def _postgresql(url: str, study: str, lease: int) -> tuple[RDBStorage, Gate]:
+def _postgresql(url: str, study: str, lease: int) -> tuple[RDBStorage, Gate, Close]:
     if importlib.util.find_spec("psycopg") is None:
         raise InputError(
             f"--storage {hidden(url)}: PostgreSQL needs psycopg: pip install 'striate[scale]'"
@@ -92,7 +94,13 @@ def _postgresql(url: str, study: str, lease: int) -> tuple[RDBStorage, Gate]:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:k)"), {"k": key})
             yield
 
-    return _opened(full, settings, gate, url, lease), gate
+    storage = _opened(full, settings, gate, url, lease)
+
+    def close() -> None:
+        storage.engine.dispose()
+        engine.dispose()
+
+    return storage, gate, close
 
 
 def _opened(full: str, settings: dict[str, Any], gate: Gate, url: str, lease: int) -> RDBStorage:

@@ -85,7 +85,7 @@ class Study:
         from optuna.exceptions import DuplicatedStudyError
 
         self.url, self.name, self.lease = url, name, lease
-        self._storage, self._gate = open_storage(url, name, lease=lease)
+        self._storage, self._gate, self._close = open_storage(url, name, lease=lease)
         self._places = places
         self._held: Lock | None = None
         self.me = {
@@ -119,6 +119,12 @@ class Study:
         """Be known as alive to other processes of this machine, until this one ends."""
         self._places.mkdir(parents=True, exist_ok=True)
         self._held = Lock(self._places / f"{self.me['id']}.lock")
+
+    def close(self) -> None:
+        """End the connections of this thread's and all others' sessions."""
+        self.let_go()
+        self._storage.remove_session()
+        self._close()
 
     def let_go(self) -> None:
         """Be known as gone."""

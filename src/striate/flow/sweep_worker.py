@@ -110,7 +110,7 @@ class Worker:
                 if os.getppid() != self._parent:
                     raise Interrupted("the command that started this worker is gone")
         finally:
-            self._study.let_go()
+            self._study.close()
 
     def _all_ended(self) -> bool:
         latest = {entry.key: entry.state for entry in self._study.entries()}

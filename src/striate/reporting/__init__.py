@@ -6,6 +6,7 @@ May import: records, errors, numpy, Pillow, altair, vl-convert; never torch, and
 
 from striate.reporting.inputs import DataFacts, ReportInput, RunFacts
 from striate.reporting.page import render_report
+from striate.reporting.sweep_page import render_sweep
 from striate.reporting.trace_page import render_trace
 
-__all__ = ["DataFacts", "ReportInput", "RunFacts", "render_report", "render_trace"]
+__all__ = ["DataFacts", "ReportInput", "RunFacts", "render_report", "render_sweep", "render_trace"]
