@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from striate.arch import zoo as zoo
     from striate.building import build as build
     from striate.checking import check as check
+    from striate.flow.export import export as export
     from striate.flow.fit import fit as fit
     from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
@@ -33,6 +34,7 @@ _HOMES = {
     "build": ("striate.building", "build"),
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
+    "export": ("striate.flow.export", "export"),
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
     "load": ("striate.flow.load", "load"),
@@ -42,8 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Arch", "__version__", "build", "check", "fit", "fix", "load", "predict", "scale", "see",
-    "trace", "zoo",
+    "Arch", "__version__", "build", "check", "export", "fit", "fix", "load", "predict", "scale",
+    "see", "trace", "zoo",
 ]  # fmt: skip
 
 

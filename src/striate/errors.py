@@ -11,6 +11,7 @@
     │   ├── RunError          a run's folder that is missing or broken
     │   ├── OutputError       a place that cannot be written to
     │   └── StorageError      a study's storage that does not answer
+    ├── ExportError           a file failed a check and was not written      exit 2
     ├── Diverged              the loss became NaN or infinite              exit 2
     └── Interrupted           the user stopped it; the state is saved      exit 130
 
@@ -70,6 +71,12 @@ class OutputError(InputError):
 
 class StorageError(InputError):
     """Where a sweep keeps its study does not answer, or no longer does."""
+
+
+class ExportError(StriateError):
+    """A file to be handed over failed a check; the message names it and its number.  Nothing was
+    written.
+    """
 
 
 class Diverged(StriateError):

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from striate._version import __version__
-from striate.cli import advise, check, code, conv, fit, predict, scale, see, trace, zoo
+from striate.cli import advise, check, code, conv, export, fit, predict, scale, see, trace, zoo
 from striate.cli.console import ReaderGone, complain
 from striate.errors import Interrupted, StriateError
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.command("fit", rich_help_panel="Train")(fit.command)
 app.command("predict", rich_help_panel="Use")(predict.command)
 app.command("see", rich_help_panel="Use")(see.command)
+app.command("export", rich_help_panel="Use")(export.command)
 app.command("code", rich_help_panel="Use")(code.command)
 app.command("trace", rich_help_panel="Look at a design")(trace.command)
 app.command("check", rich_help_panel="Look at a design")(check.command)

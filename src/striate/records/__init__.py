@@ -8,6 +8,7 @@ May import: numpy and ``striate.errors``; never torch.
 from striate.records.comparison import Comparison, Pair
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
+from striate.records.export import ExportCheck, Exported
 from striate.records.finding import Edit, Finding, Price, Severity
 from striate.records.health import Branch, Gradient, Health, Units
 from striate.records.layer import Failure, Field, Layer
@@ -28,6 +29,8 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "Evidence",
+    "ExportCheck",
+    "Exported",
     "Failure",
     "Field",
     "Finding",
