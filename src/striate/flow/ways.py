@@ -66,10 +66,17 @@ def _fields(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     return fields(subject, tick)
 
 
+def _mechanics(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.convolutions import mechanics
+
+    return mechanics(subject, tick)
+
+
 WAYS: tuple[Way, ...] = (
     Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
     Way(name="maps", what="one image through the stages", compute=_maps, in_fit=True),
+    Way(name="mechanics", what="a convolution, position by position", compute=_mechanics),
     Way(name="decision", what="what in an image speaks for its class", compute=_decision),
     Way(name="fields", what="how far each layer really looks", compute=_fields),
 )

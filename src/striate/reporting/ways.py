@@ -16,6 +16,7 @@ from striate.reporting.decision import decision_section
 from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
+from striate.reporting.mechanics import mechanics_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,12 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="maps",
         title="One image through the stages",
         draw=lambda pieces, frame: maps_section(pieces, frame.pixel_range),
+    ),
+    Drawing(
+        way="mechanics",
+        short="mechanics",
+        title="A convolution, position by position",
+        draw=lambda pieces, _: mechanics_section(pieces[0]),
     ),
     Drawing(
         way="decision",
