@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from striate.flow.predict import predict as predict
     from striate.flow.scale import scale as scale
     from striate.flow.see import see as see
+    from striate.flow.weights import load_weights as load_weights
     from striate.tracing import trace as trace
 
 _HOMES = {
@@ -38,14 +39,15 @@ _HOMES = {
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
     "load": ("striate.flow.load", "load"),
+    "load_weights": ("striate.flow.weights", "load_weights"),
     "predict": ("striate.flow.predict", "predict"),
     "scale": ("striate.flow.scale", "scale"),
     "see": ("striate.flow.see", "see"),
 }
 
 __all__ = [
-    "Arch", "__version__", "build", "check", "export", "fit", "fix", "load", "predict", "scale",
-    "see", "trace", "zoo",
+    "Arch", "__version__", "build", "check", "export", "fit", "fix", "load", "load_weights",
+    "predict", "scale", "see", "trace", "zoo",
 ]  # fmt: skip
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from striate.arch import json_schema, to_toml, zoo, zoo_costs, zoo_names
 from striate.cli.completing import complete_zoo
-from striate.cli.console import count, plain_table, talk
+from striate.cli.console import Talk, count, plain_table, talk
 from striate.cli.options import Json
 from striate.errors import InputError
+from striate.flow.hub_table import HOSTED
 
 
 def command(
@@ -20,6 +21,9 @@ def command(
     *,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of an architecture file.")
+    ] = False,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Those with weights on the hub, and which.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -31,8 +35,12 @@ def command(
 
       striate zoo resnet20 > net.toml   one of them as a file, to edit
 
+      striate zoo --pretrained          those with weights for fit --pretrained
+
       striate zoo --schema > arch.json  the schema, for completion in an editor
     """
+    if pretrained and (schema or name is not None):
+        raise InputError(f"--pretrained: lists networks; leave {name or '--schema'} out")
     out = talk(as_json=as_json or schema)
     if schema:
         if name is not None:
@@ -49,6 +57,7 @@ def command(
             out.raw(to_toml(arch))
         return
     costs = zoo_costs()
+    entries = [entry for entry in zoo_names() if not pretrained or entry in HOSTED]
     out.document(
         {
             "striate": 1,
@@ -60,11 +69,15 @@ def command(
                     "macs": costs[entry].macs,
                     "activations": costs[entry].activations,
                     "field": costs[entry].field_px,
+                    "pretrained": _on_the_hub(entry),
                 }
-                for entry in zoo_names()
+                for entry in entries
             ],
         }
     )
+    if pretrained:
+        _show_hosted(out)
+        return
     table = plain_table(
         ("network", "left"), ("image", "left"), ("params", "right"), ("MACs", "right"),
         ("activations", "right"), ("field", "right"),
@@ -82,3 +95,27 @@ def command(
     out.say(table)
     out.tell("[dim]field: receptive field of the last convolution[/]")
     out.tell("[dim]striate zoo NAME prints one as TOML[/]")
+    out.tell(f"[dim]{len(HOSTED)} have weights on the hub: striate zoo --pretrained[/]")
+
+
+def _on_the_hub(name: str) -> dict[str, Any] | None:
+    entry = HOSTED.get(name)
+    if entry is None:
+        return None
+    return {"repo": entry.repo, "image": [3, entry.side, entry.side], "licence": entry.licence}
+
+
+def _show_hosted(out: Talk) -> None:
+    table = plain_table(
+        ("network", "left"), ("weights on the hub", "left"), ("side", "right"), ("licence", "left")
+    )
+    for name, entry in HOSTED.items():
+        table.add_row(f"[key]{name}[/]", entry.repo, str(entry.side), _LICENCES[entry.licence])
+    out.say(table)
+    out.tell("[dim]side: of the images they were trained on, ImageNet's thousand classes[/]")
+    out.tell(
+        "[dim]striate fit DATA --arch NAME --pretrained begins with them; so does NAME-small[/]"
+    )
+
+
+_LICENCES = {"apache-2.0": "Apache 2", "bsd-3-clause": "BSD 3"}
