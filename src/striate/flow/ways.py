@@ -72,6 +72,12 @@ def _mechanics(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     return mechanics(subject, tick)
 
 
+def _patches(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.patches import patches
+
+    return patches(subject, tick)
+
+
 WAYS: tuple[Way, ...] = (
     Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
@@ -79,6 +85,7 @@ WAYS: tuple[Way, ...] = (
     Way(name="mechanics", what="a convolution, position by position", compute=_mechanics),
     Way(name="decision", what="what in an image speaks for its class", compute=_decision),
     Way(name="fields", what="how far each layer really looks", compute=_fields),
+    Way(name="patches", what="what each channel answers to most", compute=_patches),
 )
 
 

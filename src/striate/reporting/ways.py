@@ -17,6 +17,7 @@ from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
 from striate.reporting.mechanics import mechanics_section
+from striate.reporting.patches import patches_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,12 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="fields",
         title="How far each layer really looks",
         draw=lambda pieces, _: fields_section(pieces[0]),
+    ),
+    Drawing(
+        way="patches",
+        short="patches",
+        title="What its channels answer to",
+        draw=lambda pieces, frame: patches_section(pieces, frame.pixel_range),
     ),
 )
 

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate import keyed
-from striate.records import Check, Evidence, Field, Trace
+from striate.records import Check, Evidence
 from striate.runs import evaluating
 from striate.seeing.control import settled_norms
 from striate.seeing.passing import hooked
 from striate.seeing.places import Place, as_map, map_places
 from striate.seeing.saliency import Forward
 from striate.seeing.subject import Subject, Tick
+from striate.seeing.traced import seen_by
 
 TITLE = "How far each layer really looks"
 IMAGES = 16
@@ -62,16 +63,22 @@ def fields(subject: Subject, tick: Tick) -> list[Evidence]:
             when: _squares(subject, module, place, inputs)
             for when, module in (("before", start), ("after", subject.module))
         }
-        known = _traced(subject.trace, place)
-        row: dict[str, Any] = {"path": place.path, "grid": list(place.size)}
-        row |= _theory(known, place, inputs)
+        seen = seen_by(subject.trace, place, (int(inputs.shape[2]), int(inputs.shape[3])))
+        middle = place.size[0] // 2 * place.size[1] + place.size[1] // 2
+        row: dict[str, Any] = {
+            "path": place.path,
+            "grid": list(place.size),
+            "status": seen.status,
+            "size": list(seen.size),
+            "box": list(seen.box(middle)),
+        }
         for when, squares in found.items():
             amplitude = np.sqrt(squares.mean(axis=0))
             arrays[f"{when}.{number}"] = amplitude.astype(np.float32)
             row[when] = measured(amplitude, row["box"])
         halves = [width_of(np.sqrt(half.mean(axis=0))) for half in _halves(found["after"])]
         apart.append(abs(math.hypot(*halves[0]) / math.hypot(*halves[1]) - 1))
-        if row["bounded"]:
+        if seen.exact:
             outside.append(_outside(found["after"].mean(axis=0), row["box"]))
         rows.append(row)
     checks = [
@@ -184,43 +191,6 @@ def _squares(
 
 def _halves(squares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return squares[::2], squares[1::2] if len(squares) > 1 else squares
-
-
-def _traced(trace: Trace | None, place: Place) -> Field | None:
-    """The field of what the place hands on: of the last layer that ran inside it."""
-    if trace is None:
-        return None
-    inside = [
-        layer
-        for layer in trace
-        if (layer.path == place.path or layer.path.startswith(place.path + "."))
-        and layer.field is not None
-        and place.size in (layer.shape[-2:], layer.shape[1:3])
-    ]
-    return inside[-1].field if inside else None
-
-
-def _theory(known: Field | None, place: Place, inputs: Tensor) -> dict[str, Any]:
-    """``box``: what of the image the middle can see; ``size`` of the whole field, ``status``."""
-    height, width = int(inputs.shape[2]), int(inputs.shape[3])
-    if known is None or known.status not in ("exact", "bound"):
-        status = "unknown" if known is None else known.status
-        return {
-            "status": status,
-            "size": [height, width],
-            "box": [0, 0, height, width],
-            "bounded": False,
-        }
-    spans = [known.span(axis, place.size[axis] // 2) for axis in (0, 1)]
-    (top, bottom), (left, right) = spans
-    box = [max(0, top), max(0, left), min(height, bottom + 1), min(width, right + 1)]
-    # What a squeeze gate saw is left out of a traced field, and it is in the gradient.
-    return {
-        "status": "gated" if known.gated else known.status,
-        "size": list(known.size),
-        "box": box,
-        "bounded": not known.gated,
-    }
 
 
 def _outside(squares: NDArray[np.float64], box: list[int]) -> float:
