@@ -40,7 +40,8 @@ def command(
       striate zoo --schema > arch.json  the schema, for completion in an editor
     """
     if pretrained and (schema or name is not None):
-        raise InputError(f"--pretrained: lists networks; leave {name or '--schema'} out")
+        other = name or "--schema"
+        raise InputError(f"zoo {other} --pretrained: the one lists networks; leave {other} out")
     out = talk(as_json=as_json or schema)
     if schema:
         if name is not None:
