@@ -78,11 +78,13 @@ def test_a_file_of_ours(quick: Quick) -> None:
     assert told.source == "w.safetensors"
     assert told.said == (
         (
-            "the last layer is kept: the weights are of 10 classes too, taken to be the same in the "
+            "the last layer is kept: the weights are of 10 classes too, taken to be the "
+            "same in the "
             "same order"
         ),
         (
-            "nobody says how the images were normalised that the weights were trained on: this data's "
+            "nobody says how the images were normalised that the weights were trained on: "
+            "this data's "
             "own mean and deviation are used"
         ),
     )
@@ -144,7 +146,8 @@ def test_another_librarys_file_in_another_form(quick: Quick, library: str) -> No
         "the first convolution's 3 input channels became 1",
         "the stem's 7×7 filters became 3×3, each answering an image as it did its enlargement",
         (
-            "images are normalised by mean 0.485 0.456 0.406 and deviation 0.229 0.224 0.225, as the "
+            "images are normalised by mean 0.485 0.456 0.406 and deviation 0.229 0.224 "
+            "0.225, as the "
             "weights expect: nothing beside the file says so (a config.json would), but ImageNet's "
             "are by custom"
         ),
@@ -185,11 +188,13 @@ def test_what_lies_beside_a_file_says_how_images_are_normalised(quick: Quick) ->
     assert events[DataReady].dataset.mean == (0.5, 0.4, 0.3)
     assert events[WeightsReady].said[1:] == (
         (
-            "the weights were trained on 16x16 images and these are 8x8, so that filters meet things "
+            "the weights were trained on 16x16 images and these are 8x8, so that filters "
+            "meet things "
             "at another scale; --image 16x16 would bring the images to it"
         ),
         (
-            "images are normalised by mean 0.500 0.400 0.300 and deviation 0.200 0.200 0.200, as the "
+            "images are normalised by mean 0.500 0.400 0.300 and deviation 0.200 0.200 "
+            "0.200, as the "
             "weights expect: deep/config.json says so"
         ),
     )
