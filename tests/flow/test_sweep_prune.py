@@ -6,14 +6,14 @@ import pytest
 
 from striate.flow.sweep_prune import Rival, hopeless
 
-CHEAP = Rival(name="cheap", costs=(10, 10, 10), curves=({3: 0.9, 4: 0.95},))
+CHEAP = Rival(name="cheap", costs=(10, 10, 10), curves=({2: 1.0, 3: 0.9, 4: 0.95},))
 
 
 def _judge(
     accuracy: float,
     *,
     epoch: int = 3,
-    epochs: int = 9,
+    epochs: int = 6,
     images: int = 400,
     costs: tuple[int, int, int] = (20, 20, 20),
     rival: Rival = CHEAP,
@@ -33,7 +33,7 @@ def test_what_a_cheaper_design_has_clearly_beaten_is_stopped() -> None:
     [
         {"accuracy": 0.86},  # 0.04 of 400 images: 3 standard errors are 0.07
         {"accuracy": 0.5, "costs": (20, 9, 20)},  # it has fewer parameters than the rival
-        {"accuracy": 0.5, "epoch": 4, "epochs": 30},  # before a third
+        {"accuracy": 0.5, "epoch": 2},  # before half
         {"accuracy": 0.5, "epoch": 5},  # the rival has not been so far
         {"accuracy": 0.5, "images": 0},  # nothing was judged
         {"accuracy": 0.5, "epoch": 4, "epochs": 4},  # it is done

@@ -36,6 +36,15 @@ def complete_arch(incomplete: str) -> list[str]:
     return _with_files(names, incomplete, (".toml", ".py"))
 
 
+def complete_axis(incomplete: str) -> list[str]:
+    """Axes of a sweep, with the sign that their values stand behind."""
+    from striate.arch import known_keys
+    from striate.scaling.axes import WHOLE
+
+    names = (f"{name}=" for name in (*WHOLE, *known_keys()))
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_data(incomplete: str) -> list[str]:
     """Built-in data, folders, parquet and npz files."""
     names = [name for name in _BUILT_IN if name.startswith(incomplete)]

@@ -11,7 +11,7 @@ from typing import Any
 from striate.arch import Arch, to_dict
 from striate.data import DataOptions, Dataset, open_data
 from striate.errors import ArchError, DataError, InputError, RecipeError, choices
-from striate.flow.base import base_for
+from striate.flow.base import base_for, named_base
 from striate.flow.costs import Costs
 from striate.flow.data import data_options
 from striate.flow.fit import Reading
@@ -19,7 +19,6 @@ from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_len
 from striate.flow.sweep_options import SweepOptions
 from striate.flow.sweep_place import digest, look_at, place_all
 from striate.flow.sweep_study import Job
-from striate.flow.targets import resolve
 from striate.flow.trials import asked_for
 from striate.records.sweep import Judge, SweepAxis, SweepData, SweepPoint
 from striate.scaling import RULES, same
@@ -108,14 +107,12 @@ def plan_sweep(data: str, options: SweepOptions, *, reading: Reading | None = No
     from_file = recipe_file(training)
     if from_file.get("minutes") is not None:
         raise RecipeError(f"{training.recipe}: minutes; designs are compared after equal epochs")
-    for target in options.arch:
-        if target != "auto":
-            resolve(target)
+    named = {target: named_base(target) for target in options.arch}
     opening = replace(data_options(training, from_file), share=options.share)
     dataset = open_data(data, opening, progress=reading)
     if len(dataset.test) == 0:
         raise DataError(f"{data}: no test images, so nothing could be measured; use --test 0.2")
-    bases = _bases(dataset, options, axes)
+    bases = _bases(dataset, named, axes)
     rules = options.vary or (("compound",) if options.macs or options.params else ())
     key, limits = ("params", options.params) if options.params else ("macs", options.macs)
     budget = (key, limits) if limits else None
@@ -199,21 +196,23 @@ def _refuse_nothing(options: SweepOptions, axes: Sequence[Axis]) -> None:
         raise InputError("--arch: one base is given twice; leave it out")
 
 
-def _base(dataset: Dataset, target: str, axes: Sequence[Axis]) -> Arch:
+def _base(dataset: Dataset, named: Arch | None, axes: Sequence[Axis]) -> Arch:
     """``base_for``; where the data's own size is too small for it, at the largest of ``image``."""
     try:
-        return base_for(dataset, target)
+        return base_for(dataset, named)
     except ArchError:
         sizes = [v for axis in axes if axis.name == "image" for v in axis.values]
         largest = max((v for v in sizes if isinstance(v, tuple)), default=None)
         if largest is None:
             raise
-        return base_for(replace(dataset, image=(dataset.image[0], *largest)), target)
+        return base_for(replace(dataset, image=(dataset.image[0], *largest)), named)
 
 
-def _bases(dataset: Dataset, options: SweepOptions, axes: Sequence[Axis]) -> Mapping[str, Arch]:
+def _bases(
+    dataset: Dataset, named: Mapping[str, Arch | None], axes: Sequence[Axis]
+) -> Mapping[str, Arch]:
     """The bases by the name they were asked for, for the data's images and classes."""
-    found = {target: _base(dataset, target, axes) for target in options.arch}
+    found = {target: _base(dataset, arch, axes) for target, arch in named.items()}
     names = [arch.name for arch in found.values()]
     if len(set(names)) < len(names):
         raise InputError(f"--arch: two bases are called {names[0]}; give one another name")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from striate.training.state import standard_error
 
-FROM, BEYOND = 1 / 3, 3.0
+FROM, BEYOND = 1 / 2, 3.0
 
 STOPPING = (
-    "after a third of its epochs or later, a training is stopped once another design that has no "
+    "after half of its epochs or later, a training is stopped once another design that has no "
     "more MACs, parameters and activations was, after the same epoch, more accurate on the "
     "validation images by over three standard errors of the difference"
 )

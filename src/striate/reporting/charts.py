@@ -8,7 +8,8 @@ Comes in: records.  Goes out: specifications (plain dictionaries) ready for the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -75,7 +76,7 @@ def _curves(points: list[tuple[int, float, float | None]], *, title: str, form: 
             *(alt.Tooltip(f"{split}:Q", title=f"{split} {title}", format=form) for split in splits),
         ],
     )
-    return _finished(alt.layer(read.add_params(near), *layers), height=200)
+    return finished(alt.layer(read.add_params(near), *layers), height=200)
 
 
 def _ticks(numbers: Sequence[int]) -> list[int]:
@@ -104,7 +105,7 @@ def rate_chart(steps: Sequence[StepRecord]) -> Spec:
             tooltip=[alt.Tooltip("step:Q", format=",d"), alt.Tooltip("rate:Q", format=".3g")],
         )
     )
-    return _finished(chart, height=200)
+    return finished(chart, height=200)
 
 
 def reliability_chart(bins: Sequence[Bin]) -> Spec:
@@ -145,7 +146,7 @@ def reliability_chart(bins: Sequence[Bin]) -> Spec:
             ],
         ),
     )
-    return _finished(chart, height=300)
+    return finished(chart, height=300)
 
 
 def class_chart(scores: Sequence[ClassScore]) -> Spec:
@@ -185,7 +186,53 @@ def class_chart(scores: Sequence[ClassScore]) -> Spec:
         ),
         base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=x, tooltip=tip),
     )
-    return _finished(chart, height=max(60, 20 * len(rows)))
+    return finished(chart, height=max(60, 20 * len(rows)))
+
+
+def depth_chart(layers: Sequence[str], lines: Mapping[str, Sequence[float]], *, title: str) -> Spec:
+    """One measure against depth: ``after`` bold, ``before`` thin and grey, any other dashed.
+
+    Values that are not finite leave a gap.
+    """
+    rows: list[Row] = [
+        {"layer": f"{number}", "at": number, "name": layers[number], "line": line, "value": value}
+        for line, values in lines.items()
+        for number, value in enumerate(values)
+        if math.isfinite(value)
+    ]
+    names = " : ".join(f"datum.value == {n} ? {_quoted(name)}" for n, name in enumerate(layers))
+    x = alt.X(
+        "at:Q",
+        title=None,
+        scale=alt.Scale(nice=False, domain=[0, max(1, len(layers) - 1)]),
+        axis=alt.Axis(
+            values=_ticks(range(len(layers))),
+            labelExpr=f"{names} : ''",
+            grid=False,
+            labelAngle=-30,
+            labelLimit=90,
+        ),
+    )
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
+    tip = [
+        alt.Tooltip("name:N", title="layer"),
+        alt.Tooltip("line:N"),
+        alt.Tooltip("value:Q", format=".3f"),
+    ]
+    drawn: list[alt.Chart] = []
+    for line in lines:
+        colour, wide = (ACCENT, 2.5) if line == "after" else (MUTED, 1.5)
+        dash = [] if line in ("after", "before") else [4, 4]
+        base = alt.Chart(alt.Data(values=[row for row in rows if row["line"] == line]))
+        drawn.append(
+            base.mark_line(strokeWidth=wide, color=colour, strokeDash=dash).encode(x=x, y=y)
+        )
+        drawn.append(
+            base.mark_point(filled=True, size=30, opacity=1, color=colour).encode(
+                x=x, y=y, tooltip=tip
+            )
+        )
+    return finished(alt.layer(*drawn), height=180)
 
 
 def _quoted(text: str) -> str:
@@ -194,7 +241,7 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, height: int) -> Spec:
+def finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, height: int) -> Spec:
     """The specification, as wide as its place on the page, in the page's type and colours."""
     axis = {
         "labelColor": MUTED,

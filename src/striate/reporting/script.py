@@ -23,22 +23,22 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 @cache
-def bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed (0.9 MB), and the script that uses them."""
+def bundle(name: str = "page.js") -> str:
+    """Vega, Vega-Lite and Vega-Embed (0.9 MB), and the script ``name`` that uses them."""
     # Altair writes for one version of Vega-Lite; a bundle of another is made only where vl-convert
     # does not carry that one.
     wanted = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     carried = vl_convert.get_vegalite_versions()
     version = wanted if wanted in carried else carried[-1]
-    snippet = (ASSETS / "page.js").read_text()
+    snippet = (ASSETS / name).read_text()
     return vl_convert.javascript_bundle(snippet, vl_version=version).replace(
         "</script", "<\\/script"
     )
 
 
-def script() -> tuple[Html, str]:
+def script(name: str = "page.js") -> tuple[Html, str]:
     """The ``<script>`` element, and its digest for the policy."""
-    code = bundle()
+    code = bundle(name)
     return Html(f"<script>{code}</script>"), digest(code)
 
 
