@@ -9,15 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.arch import Arch, field_sizes, from_toml, map_sizes, to_toml, zoo, zoo_costs
+from striate.arch import (
+    Arch,
+    Stage,
+    Stem,
+    field_sizes,
+    from_toml,
+    map_sizes,
+    to_toml,
+    zoo,
+    zoo_costs,
+)
 from striate.data import open_data
 from striate.errors import InputError
 from striate.flow.advise import advise
 from striate.flow.advise_measures import run_facts
+from striate.flow.advise_searched import by_search, searched
 from striate.flow.events import FitOptions
 from striate.flow.fit import fit
 from striate.flow.load import load
 from striate.flow.scale import scale
+from striate.flow.search import search, search_events
+from striate.flow.search_told import Begun, SearchOptions
+from striate.records.advice import SearchFacts, Sentence, Verdict
 from striate.runs import evaluate
 
 
@@ -98,3 +112,63 @@ def test_what_cannot_be_advised(asked: dict[str, object], message: str) -> None:
         advise("digits", **{"arch": "resnet20", **asked})  # type: ignore[arg-type] # one of each type
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_search_goes_before_rules_of_thumb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stages = tuple(Stage(block="basic", depth=2, width=width) for width in (8, 16))
+    base = Arch(name="b", image=(1, 8, 8), classes=10, stem=Stem(width=8), stages=stages)
+    Path("b.toml").write_text(to_toml(base))
+    options = SearchOptions(
+        arch="b.toml", grid=1, epochs=1, share=0.1, seeds=1, setting="fp32", threads=1, divisor=4,
+        out=Path("found"),
+    )  # fmt: skip
+    for event in search_events("digits", options):
+        if isinstance(event, Begun):
+            break
+    with pytest.raises(InputError, match="--search found: has not come to its end; give its"):
+        advise("digits", "macs=3M", arch=base, search=Path("found"))
+    result = search("digits", options).result
+    found = advise("digits", "macs=3M", arch=base, search=Path("found"))
+    assert found.facts.search is not None
+    for axis, three in (("depth", (2, 1, 1)), ("width", (1, 1.4142, 1))):
+        mean = next((one.mean for one in result.candidates if three in one.coefficients), None)
+        assert found.facts.search.alone.get(axis) == (None if mean is None else pytest.approx(mean))
+    verdict = found.verdict
+    assert (verdict.depth, verdict.width, verdict.resolution) == result.coefficients
+    said = found.sentences[-1]
+    assert said.text.startswith("Trained on these images (found), at twice the MACs, on 179")
+    assert f"(see {len(found.sentences)})" in verdict.why
+    three = dict(zip(("alpha", "beta", "gamma"), result.coefficients, strict=True))
+    again = scale(base, "macs=3M", divisor=4, **three)
+    assert again.members[0].member.arch == found.advised.member.arch
+    for wrong, message in (
+        ({"arch": "resnet20"}, "--search found: is of another network or image size; advise on it"),
+        ({"data": "shapes"}, "--search found: is of digits, not of shapes; leave it out"),
+        ({"search": Path("b.toml")}, "--search b.toml: not a search's folder; name one that"),
+    ):
+        with pytest.raises(InputError) as caught:
+            advise(**{"data": "digits", "arch": base, "search": Path("found"), **wrong})
+        assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(("beta", "part"), [(1.2, "it grows width (closed by 1)"), (1.0, "")])
+def test_where_a_search_contradicts_a_rule_of_thumb(beta: float, part: str) -> None:
+    facts = SearchFacts(
+        folder="f", alpha=1.4, beta=beta, gamma=1.0, chosen=0.8, base=0.7, alone={"depth": 0.75},
+        error=0.01, tied=2, candidates=5, val_images=100, divisor=8,
+    )  # fmt: skip
+    said = (
+        Sentence(text="t", measured={}, axis="width", side="closed"),
+        *searched(facts),
+    )
+    assert "70.0% by the network as it is, depth alone 75.0%, 80.0% by α 1.4" in said[1].text
+    assert "2 of 5 cannot be told apart" in said[1].text
+    expected = Verdict(rule="depth", depth=2, width=1, resolution=1, why="w")
+    judged = by_search(expected, facts, said)
+    assert judged.options == f"--alpha 1.4 --beta {beta:g} --gamma 1"
+    assert "(see 2)" in judged.why
+    assert part in judged.why
+    assert ("goes before what is expected" in judged.why) == bool(part)

@@ -55,6 +55,14 @@ def command(
             "--run", metavar="RUN", help="A finished run: its network, data and what it learned."
         ),
     ] = None,
+    search: Annotated[
+        Path | None,
+        typer.Option(
+            "--search",
+            metavar="FOLDER",
+            help="A finished striate scale --search of this network and data.",
+        ),
+    ] = None,
     image: Image = None,
     batch: Annotated[
         int, typer.Option("--batch", metavar="N", help="Images of train_bytes and latency.")
@@ -82,7 +90,7 @@ def command(
     with told.waiting("measuring"):
         from striate.flow.advise import advise
 
-        found = advise(data, budget, arch=arch, run=run, image=image, batch=batch)
+        found = advise(data, budget, arch=arch, run=run, search=search, image=image, batch=batch)
     if out is not None:
         if not found.grown:
             raise InputError(

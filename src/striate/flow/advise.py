@@ -13,6 +13,7 @@ from striate.data import DataOptions, Dataset, open_data
 from striate.errors import InputError
 from striate.flow.advise_measures import data_facts, remarks, run_facts, stage_facts, step_facts
 from striate.flow.advise_said import sentences
+from striate.flow.advise_searched import by_search, search_facts
 from striate.flow.advise_verdict import verdict
 from striate.flow.base import base_for, named_base
 from striate.flow.costs import Costs, Scaled
@@ -90,6 +91,7 @@ def advise(
     *,
     arch: Arch | str = "auto",
     run: Path | None = None,
+    search: Path | None = None,
     image: str | None = None,
     batch: int = 1,
     reading: Reading | None = None,
@@ -98,8 +100,10 @@ def advise(
 
     ``budget``: as ``scale`` takes it; by default ``STEP`` times its MACs.  ``arch``: an Arch, a
     TARGET that is one, or ``auto``.  ``run``: a finished run, whose network, data and learning are
-    looked at instead.  ``image``: the size of the images, ``32x32``.  ``batch``: of ``train_bytes``
-    and ``latency``.  InputError for a budget that no member meets.
+    looked at instead.  ``search``: a finished search's folder, of the same data and network, whose
+    coefficients go before what rules of thumb expect.  ``image``: the size of the images,
+    ``32x32``.  ``batch``: of ``train_bytes`` and ``latency``.  InputError for a budget that no
+    member meets.
     """
     budgets = (
         parse_budgets(budget, option="--budget")
@@ -134,11 +138,15 @@ def advise(
         },
         remarks=remarks(found),
         run=learned,
+        search=None if search is None else search_facts(search, base, source),
     )
     said = sentences(facts)
     judged = verdict(facts, said)
+    if facts.search is not None and facts.grows:
+        judged = by_search(judged, facts.search, said)
     by = rule_of(judged)
-    solved = largest(base, by, budgets, costs)
+    divisor = 8 if facts.search is None else facts.search.divisor
+    solved = largest(base, by, budgets, costs, divisor=divisor)
     return Advice(
         facts=facts,
         sentences=said,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from striate.flow.advise_learned import learned
+from striate.flow.advise_searched import searched
 from striate.flow.advise_steps import steps
 from striate.flow.advise_words import HE, NOUNS, RICHTER, percent
 from striate.records.advice import AdviceFacts, Axis, Sentence, StageFacts
@@ -31,6 +32,7 @@ def sentences(facts: AdviceFacts) -> tuple[Sentence, ...]:
         *_remarked(facts),
         *_data(facts),
         *(learned(facts.run) if facts.run else ()),
+        *(searched(facts.search) if facts.search else ()),
     )
 
 

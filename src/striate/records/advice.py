@@ -95,6 +95,30 @@ class RunFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchFacts:
+    """What a finished search for α, β and γ found on the same data and network.
+
+    Accuracies (0…1) on the validation split, means over seeds: of the ``chosen`` coefficients, of
+    the ``base`` (None where it diverged), and of each axis grown ``alone``, where that was tried.
+    ``tied`` of the ``candidates`` cannot be told apart; ``error``: standard error of a mean;
+    ``divisor``: what widths were rounded to a multiple of.
+    """
+
+    folder: str
+    alpha: float
+    beta: float
+    gamma: float
+    chosen: float
+    base: float | None
+    alone: Mapping[str, float]
+    error: float
+    tied: int
+    candidates: int
+    val_images: int
+    divisor: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Remark:
     """What the linter says that bears on an axis: its code, sentence and numbers."""
 
@@ -123,6 +147,7 @@ class AdviceFacts:
     warnings: Mapping[str, str] = field(default_factory=dict[str, str])
     remarks: tuple[Remark, ...] = ()
     run: RunFacts | None = None
+    search: SearchFacts | None = None
 
     @property
     def grows(self) -> bool:
