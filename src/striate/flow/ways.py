@@ -78,6 +78,18 @@ def _patches(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     return patches(subject, tick)
 
 
+def _selectivity(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.selectivity import selectivity
+
+    return selectivity(subject, tick)
+
+
+def _peaks(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.peaks import peaks
+
+    return peaks(subject, tick)
+
+
 WAYS: tuple[Way, ...] = (
     Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
@@ -86,6 +98,12 @@ WAYS: tuple[Way, ...] = (
     Way(name="decision", what="what in an image speaks for its class", compute=_decision),
     Way(name="fields", what="how far each layer really looks", compute=_fields),
     Way(name="patches", what="what each channel answers to most", compute=_patches),
+    Way(
+        name="selectivity",
+        what="edges early, classes late",
+        compute=_selectivity,
+    ),
+    Way(name="peaks", what="what would make each class likeliest, and what does", compute=_peaks),
 )
 
 

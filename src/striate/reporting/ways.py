@@ -18,6 +18,8 @@ from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
 from striate.reporting.mechanics import mechanics_section
 from striate.reporting.patches import patches_section
+from striate.reporting.peaks import peaks_section
+from striate.reporting.selectivity import selectivity_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,18 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="patches",
         title="What its channels answer to",
         draw=lambda pieces, frame: patches_section(pieces, frame.pixel_range),
+    ),
+    Drawing(
+        way="selectivity",
+        short="hierarchy",
+        title="What its channels are selective for",
+        draw=lambda pieces, _: selectivity_section(pieces[0]),
+    ),
+    Drawing(
+        way="peaks",
+        short="peaks",
+        title="What would make each class likeliest",
+        draw=lambda pieces, frame: peaks_section(pieces[0], frame.pixel_range),
     ),
 )
 
