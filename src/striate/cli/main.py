@@ -15,7 +15,20 @@ import typer
 from typer.exceptions import TyperException
 
 from striate._version import __version__
-from striate.cli import advise, check, code, conv, export, fit, predict, scale, see, trace, zoo
+from striate.cli import (
+    advise,
+    check,
+    code,
+    conv,
+    export,
+    fit,
+    predict,
+    scale,
+    see,
+    sweep,
+    trace,
+    zoo,
+)
 from striate.cli.console import ReaderGone, complain
 from striate.errors import Interrupted, StriateError
 
@@ -34,6 +47,7 @@ app = typer.Typer(
 )
 
 app.command("fit", rich_help_panel="Train")(fit.command)
+app.command("sweep", rich_help_panel="Train")(sweep.command)
 app.command("predict", rich_help_panel="Use")(predict.command)
 app.command("see", rich_help_panel="Use")(see.command)
 app.command("export", rich_help_panel="Use")(export.command)

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from striate.cli.console import Talk, count, duration, plain_table
 from striate.flow.sweep_plan import Plan
-from striate.records.sweep import COSTS, Mean, SweepPoint, SweepResult, SweepRun
-from striate.records.wording import many
+from striate.records.sweep import LATENCY, Mean, SweepPoint, SweepResult, SweepRun
+from striate.records.wording import many, middle_out
 
 _SIGNS = {"waiting": "○", "running": "◐", "finished": "●", "stopped": "–", "failed": "✗"}
 _LEGEND = "● trained  ◐ in training  ○ waiting  – stopped as hopeless  ✗ failed"
@@ -84,28 +84,14 @@ def show_result(talk: Talk, result: SweepResult) -> None:
     """The last table: accuracy with its standard error, and every cost."""
     trained = [point for point in result.points if point.runs]
     by_judge = "val." if result.judge == "validation" else "test"
-    table = plain_table(
-        ("", "left"), ("design", "left"), ("params", "right"), ("MACs", "right"),
-        ("activ.", "right"), ("latency", "right"),
-        *([("val. %", "right")] if result.judge == "validation" else []),
-        ("test %", "right"),
-    )  # fmt: skip
     best = result.front("macs")
-    for point in sorted(trained, key=lambda one: one.macs):
-        val, test = point.judged("validation"), point.judged("test")
-        stopped = any(run.state == "stopped" for run in point.runs)
-        missing = "stopped" if stopped else "–"
-        table.add_row(
-            "[good]●[/]" if point.name in best else "",
-            f"[key]{escape(_short(point, result.points))}[/]",
-            count(point.params),
-            count(point.macs),
-            count(point.activations),
-            "" if point.latency is None else f"{point.latency * 1e3:.3g} ms",
-            *([_mean(val, missing)] if result.judge == "validation" else []),
-            _mean(test, missing),
-        )
-    talk.say(table)
+    heads = ["", "design", "params", "MACs", "activ.", "latency",
+             *(["val. %"] if result.judge == "validation" else []), "test %"]  # fmt: skip
+    rows = [
+        _cells(point, result, marked=point.name in best)
+        for point in sorted(trained, key=lambda one: one.macs)
+    ]
+    talk.say(_fitted(heads, rows, talk.columns))
     seeds = len(result.seeds)
     spread = "± one standard error over the seeds" if seeds > 1 else "one seed, so without an error"
     talk.tell(
@@ -113,7 +99,7 @@ def show_result(talk: Talk, result: SweepResult) -> None:
     )
     if result.machine is not None:
         images = many(result.latency_batch, "image")
-        talk.tell(f"[dim]latency of {images} here: {escape(result.machine)}[/]", hang=2)
+        talk.tell(f"[dim]latency of {images}: {LATENCY}; {escape(result.machine)}[/]", hang=2)
     for point in trained:
         for run in point.runs:
             if run.state == "failed":
@@ -122,6 +108,40 @@ def show_result(talk: Talk, result: SweepResult) -> None:
                     f"{escape(run.why or '')}; --retry tries again",
                     hang=2,
                 )
+
+
+def _cells(point: SweepPoint, result: SweepResult, *, marked: bool) -> list[str]:
+    missing = "stopped" if any(run.state == "stopped" for run in point.runs) else "–"
+    val, test = point.judged("validation"), point.judged("test")
+    return [
+        "●" if marked else "",
+        _short(point, result.points),
+        count(point.params),
+        count(point.macs),
+        count(point.activations),
+        "" if point.latency is None else f"{point.latency * 1e3:.3g} ms",
+        *([_mean(val, missing)] if result.judge == "validation" else []),
+        _mean(test, missing),
+    ]
+
+
+def _fitted(heads: list[str], rows: list[list[str]], columns: int | None) -> Table:
+    """The table in so many columns: activations go first, then names are cut in their middle."""
+    cells = [heads, *rows]
+
+    def width() -> int:
+        return sum(max(len(row[n]) for row in cells) + 1 for n in range(len(cells[0]))) - 1
+
+    if columns is not None and width() > columns:
+        cells = [row[:4] + row[5:] for row in cells]
+    if columns is not None and width() > columns:
+        longest = max(len(row[1]) for row in cells)
+        room = max(12, longest - (width() - columns))
+        cells = [[row[0], middle_out(row[1], room), *row[2:]] for row in cells]
+    table = plain_table(*((head, "left" if n < 2 else "right") for n, head in enumerate(cells[0])))
+    for mark, name, *rest in cells[1:]:
+        table.add_row(f"[good]{mark}[/]", f"[key]{escape(name)}[/]", *rest)
+    return table
 
 
 def _mean(value: Mean | None, missing: str) -> str:
@@ -205,7 +225,8 @@ class Board:
         spent = time.monotonic() - self._begun
         done, whole = _done(result), _whole(result)
         new = done - self._done_before
-        left = f" · about {duration((whole - done) * spent / new)} left" if new > 0 else ""
+        more = new > 0 and done < whole
+        left = f" · about {duration((whole - done) * spent / new)} left" if more else ""
         return (
             f"[key]{ended} of {len(result.runs)}[/] trained, {running} running · "
             f"{duration(spent)}{left}\n[dim]{_LEGEND}[/]"
@@ -257,12 +278,3 @@ def _done(result: SweepResult) -> float:
 
 def _whole(result: SweepResult) -> float:
     return sum(point.macs * run.epochs for point in result.points for run in point.runs)
-
-
-def front_lines(result: SweepResult) -> list[str]:
-    """The best designs for each cost, as markup."""
-    return [
-        f"[key]{spoken}[/]: {escape(', '.join(result.front(cost)))}"
-        for cost, spoken in COSTS.items()
-        if result.front(cost)
-    ]

@@ -23,6 +23,10 @@ COSTS: Mapping[str, str] = {
 """What accuracy is weighed against, by its key in the document."""
 
 
+LATENCY = "the least of three medians of 15 runs, the designs in turns"
+"""How latency is measured: what disturbs one turn is in that turn alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mean:
     """Over ``n`` seeds.  ``error``: the standard error, s / √n with n − 1 in s; None for one."""

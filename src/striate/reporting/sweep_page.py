@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from striate.records.sweep import COSTS, Judge, Mean, SweepPoint, SweepResult, front
+from striate.records.sweep import COSTS, LATENCY, Judge, Mean, SweepPoint, SweepResult, front
 from striate.reporting.html import Child, Html, el, join
 from striate.reporting.script import digest, script
 from striate.reporting.sweep_charts import SIGNS, anchor, front_chart, series_of
@@ -267,6 +267,7 @@ def _designs_table(result: SweepResult) -> Html | None:
     if not trained:
         return None
     best = result.front("macs")
+    sizes = len({point.image for point in trained}) > 1
     rows: list[list[Child]] = []
     for point in sorted(trained, key=lambda one: one.macs):
         ended = sum(run.state == "finished" for run in point.runs)
@@ -276,7 +277,7 @@ def _designs_table(result: SweepResult) -> Html | None:
         rows.append(
             [
                 join([link, mark]),
-                size(point.image),
+                *([size(point.image)] if sizes else []),
                 count(point.params),
                 short(point.macs),
                 short(point.activations),
@@ -290,10 +291,10 @@ def _designs_table(result: SweepResult) -> Html | None:
             ]
         )
     heads = [
-        "design", "image", "parameters", "MACs", "activations", "latency",
+        "design", *(["image"] if sizes else []), "parameters", "MACs", "activations", "latency",
         *(["validation"] if result.judge == "validation" else []), "test", "seeds",
     ]  # fmt: skip
-    return table(heads, rows, label="Every design", numeric=range(2, len(heads)))
+    return table(heads, rows, label="Every design", numeric=range(1 + sizes, len(heads)))
 
 
 def _refused(result: SweepResult) -> Html | None:
@@ -384,7 +385,7 @@ def _made(result: SweepResult) -> Html:
         ("stopping", result.stopping or "off: every training was run to its end"),
         *([("setting", result.setting)] if result.setting else []),
         *(
-            [("latency", f"median of 15 runs of {images_timed}, {result.machine}")]
+            [("latency", f"of {images_timed} in fp32, {LATENCY}, {result.machine}")]
             if result.machine
             else []
         ),
