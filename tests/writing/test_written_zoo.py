@@ -7,14 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from striate.arch import Arch, zoo, zoo_costs, zoo_names
+from striate.arch import Arch, adapt, zoo, zoo_costs, zoo_names
 from striate.building import build
+from striate.errors import ArchError
 from striate.tracing import trace
 from striate.writing import class_name, write_code
 
@@ -52,9 +54,13 @@ def large(name: str) -> bool:
 
 
 def small(name: str) -> Arch:
-    """The entry itself where its images are small, else its form for small images."""
+    """The entry in its form for small images, at the smallest image that it can take."""
     arch = zoo(name)
-    return arch if arch.image[1] <= 32 else zoo(name, small=True)
+    arch = arch if arch.image[1] <= 32 else zoo(name, small=True)
+    for side in (8, 16):
+        with suppress(ArchError):
+            return adapt(arch, image=(arch.image[0], side, side), name=arch.name)
+    return arch
 
 
 @pytest.mark.parametrize("name", zoo_names())
