@@ -164,6 +164,11 @@ class _Below(TorchDispatchMode):
         super().__init__()
         self._heard = heard
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, as of the recorder."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor) and out.is_meta:

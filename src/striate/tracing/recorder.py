@@ -145,6 +145,11 @@ class Recorder(TorchDispatchMode):
             return False
         return bool(self.failed[1].inputs)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing here is compiled, and being skipped costs as much as many an operation."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         entry = self._entries.get(func)
         if entry is None:
