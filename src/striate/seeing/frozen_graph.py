@@ -159,22 +159,23 @@ class _Recorder(TorchDispatchMode):
         asked = kwargs.get("dtype")
         if isinstance(asked, torch.dtype) and asked.is_floating_point and _floats(args):
             kwargs["dtype"] = self._dtype  # the forward's own casts would lose what was asked for
-        reads = tuple(self._numbers[id(t)] for t in tensors_in((args, kwargs)) if self._is(t))
         out = func(*args, **kwargs)
+        name = func._schema.name.split("::")[1]
+        if name == "copy":  # what was there before is gone
+            func, args = _copied, (args[1], args[0].detach().new_empty(()).expand_as(args[0]))
+        reads = tuple(self._numbers[id(t)] for t in tensors_in((args, kwargs)) if self._is(t))
         made = list(tensors_in((out,)))
         self._kept += made
-        name = func._schema.name.split("::")[1]
         if not reads:
             self._inherit(args, made)
             return out
-        told = args
-        if func._schema.is_mutable:  # as_strided_ alone passes here
+        if name == "as_strided_":  # the one operation in place that is let through
             name, func = name.rstrip("_"), getattr(torch.ops.aten, name.rstrip("_")).default
         node = Node(
             index=len(self._nodes),
             func=func,
             op=name,
-            args=tuple(self._told(told)),
+            args=tuple(self._told(args)),
             kwargs={key: self._told((value,))[0] for key, value in kwargs.items()},
             reads=tuple(dict.fromkeys(reads)),
             outs=tuple(range(len(self._values), len(self._values) + len(made))),
@@ -227,6 +228,11 @@ class _Recorder(TorchDispatchMode):
             names=self._names,
             notes=notes,
         )
+
+
+def _copied(source: Tensor, place: Tensor, **_: object) -> Tensor:
+    """What ``place`` holds when ``source`` has been written into it."""
+    return source.to(place.dtype).expand_as(place)
 
 
 def tensors_in(values: Any) -> Iterator[Tensor]:

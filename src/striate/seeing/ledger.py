@@ -37,7 +37,9 @@ NO_SKIPS = (
 )
 
 
-def ledger(module: nn.Module, image: Tensor, *, classes: Sequence[int] | None = None) -> Ledger:
+def logit_ledger(
+    module: nn.Module, image: Tensor, *, classes: Sequence[int] | None = None
+) -> Ledger:
     """Who wrote the logits of these ``classes`` (default: the one it says) for one image.
 
     ``image``: (C, H, W), as the network takes it.  Computed in float64.  InputError for a class

@@ -155,7 +155,9 @@ def _autograd(module: nn.Module, graph: Graph, target: int) -> np.ndarray[Any, A
     """(C, H, W): the gradient of the module itself, not of its graph."""
     image = graph.image.detach().clone().requires_grad_()
     state = {
-        name: tensor.detach().to(image.dtype if tensor.is_floating_point() else tensor.dtype)
+        name: tensor.detach()
+        .to(image.dtype if tensor.is_floating_point() else tensor.dtype)
+        .clone()
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
     }
     with evaluating(module), torch.enable_grad():

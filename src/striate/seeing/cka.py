@@ -1,0 +1,124 @@
+"""How alike two layers' representations are, whatever their axes: unbiased linear CKA.
+
+Kornblith et al. 2019, "Similarity of neural network representations revisited", equation 4, with
+the unbiased estimate of HSIC (Song et al. 2012, equation 5) summed over batches before dividing
+(Nguyen et al. 2021, equation 3), so that few images and wide layers do not look alike by chance.
+How much would be seen by chance is measured all the same: the images of one are shuffled.
+
+Comes in: one or two modules, images.  Goes out: ``Similarity``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate import keyed
+from striate.errors import InputError
+from striate.records.stream import Similarity
+from striate.seeing.frozen_batches import graphs, held
+from striate.seeing.frozen_graph import Graph
+from striate.seeing.frozen_skips import points_of
+
+LEAST = 4  # images for which the unbiased estimate is defined
+
+
+def similarity(
+    module: nn.Module,
+    images: Tensor,
+    *,
+    other: nn.Module | None = None,
+    shuffles: int = 99,
+    seed: int = 0,
+    batch: int = 64,
+) -> Similarity:
+    """CKA between every point of ``module`` and every point of ``other`` (default: itself).
+
+    ``images``: (N, C, H, W), N ≥ 4, taken ``batch`` at a time; a last batch of less than 4 joins
+    the one before.  InputError for fewer.
+    """
+    if len(images) < LEAST or batch < LEAST:
+        raise InputError(
+            f"{len(images)} images, {batch} at a time: CKA without bias needs at least {LEAST}"
+        )
+    sizes = _sizes(len(images), batch)
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    crosses: list[NDArray[np.float64]] = []
+    own_rows: list[NDArray[np.float64]] = []
+    own_columns: list[NDArray[np.float64]] = []
+    start = 0
+    for number, size in enumerate(sizes):
+        some = images[start : start + size]
+        start += size
+        rows, first = _grams(module, some)
+        columns, second = (rows, first) if other is None else _grams(other, some)
+        scale = size * (size - 3)
+        turned = [second]
+        for shuffle in range(shuffles):
+            places = keyed.bits(
+                seed, "seeing.cka", shuffle, number, np.arange(size, dtype=np.int64)
+            ).argsort()
+            turned.append(second[:, places][:, :, places])
+        crosses.append(np.stack([_products(first, grams) / scale for grams in turned]))
+        own_rows.append((first**2).sum(axis=(1, 2)) / scale)
+        own_columns.append((second**2).sum(axis=(1, 2)) / scale)
+    within = np.sqrt(np.outer(sum(own_rows), sum(own_columns)))
+    total = np.sum(crosses, axis=0)
+    found = np.divide(total, within, out=np.full_like(total, np.nan), where=within > 0)
+    null = found[1:] if shuffles else np.full((1, *found[0].shape), np.nan)
+    return Similarity(
+        rows=rows,
+        columns=columns,
+        cka=found[0],
+        null=null.mean(axis=0),
+        null_high=np.quantile(null, 0.95, axis=0),
+        chance=(1 + (found[1:] >= found[0]).sum(axis=0)) / (1 + shuffles),
+        images=len(images),
+        shuffles=shuffles,
+    )
+
+
+def _sizes(count: int, batch: int) -> list[int]:
+    """Batches of which none is too small."""
+    sizes = [min(batch, count - start) for start in range(0, count, batch)]
+    if sizes[-1] < LEAST:
+        last = sizes.pop()
+        sizes[-1] += last
+    return sizes
+
+
+def _grams(module: nn.Module, images: Tensor) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """The points' names and (points, n, n): their U-centred Gram matrices."""
+    ((_, graph),) = graphs(module, images, len(images))
+    points = points_of(graph)
+    return (
+        tuple(point.name for point in points),
+        np.stack([centred(_gram(graph, point.value, point.name)) for point in points]),
+    )
+
+
+def _gram(graph: Graph, value: int, name: str) -> NDArray[np.float64]:
+    rows = held(graph, value, name).flatten(1).double()
+    rows = rows - rows.mean(dim=0)  # changes nothing but rounding: centring follows
+    return (rows @ rows.T).cpu().numpy()
+
+
+def centred(gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """U-centred (Székely and Rizzo 2014, equation 2.3): rows sum to 0 without the diagonal, 0.
+
+    ⟨Ã, B̃⟩ / n(n − 3) is then Song's unbiased estimate of HSIC.
+    """
+    count = len(gram)
+    gram = gram - np.diag(np.diag(gram))
+    sums = gram.sum(axis=0)
+    out = gram - (sums[:, None] + sums[None, :]) / (count - 2)
+    out += sums.sum() / ((count - 1) * (count - 2))
+    np.fill_diagonal(out, 0.0)
+    return out
+
+
+def _products(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(rows, columns): the inner product of every pair of matrices."""
+    return first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
