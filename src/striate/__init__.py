@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from striate.arch import zoo as zoo
     from striate.building import build as build
     from striate.checking import check as check
+    from striate.flow.advise import advise as advise
     from striate.flow.export import export as export
     from striate.flow.fit import fit as fit
     from striate.flow.fix_arch import fix as fix
@@ -35,6 +36,7 @@ _HOMES = {
     "build": ("striate.building", "build"),
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
+    "advise": ("striate.flow.advise", "advise"),
     "export": ("striate.flow.export", "export"),
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
@@ -46,8 +48,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Arch", "__version__", "build", "check", "export", "fit", "fix", "load", "load_weights",
-    "predict", "scale", "see", "trace", "zoo",
+    "Arch", "__version__", "advise", "build", "check", "export", "fit", "fix", "load",
+    "load_weights", "predict", "scale", "see", "trace", "zoo",
 ]  # fmt: skip
 
 
