@@ -23,7 +23,7 @@ def depth_of(arch: Arch) -> int:
     (table 1) and Simonyan and Zisserman 2014 count them; or blocks, where ``counts_blocks``.
 
     >>> from striate.arch import zoo
-    >>> [depth_of(zoo(name)) for name in ("resnet50", "vgg16", "densenet121", "vit_b_16")]
+    >>> [depth_of(zoo(name)) for name in ("resnet50", "vgg16", "densenet121", "vit_base_patch16")]
     [50, 16, 121, 12]
     """
     return _count(arch, [stage.depth for stage in arch.stages])
