@@ -145,3 +145,25 @@ def photos(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).save(path)
     return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch of ``TINY``, made once: to be copied, since a test may write into it."""
+    from striate.flow.events import FitOptions
+    from striate.flow.fit import fit
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(TINY)
+    fit(
+        "digits",
+        FitOptions(
+            arch=str(folder / "tiny.toml"),
+            epochs=1,
+            batch=64,
+            threads=1,
+            setting="fp32",
+            out=folder / "run",
+        ),
+    )
+    return folder / "run"

@@ -14,44 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from striate.flow.events import FitOptions
-from striate.flow.fit import fit
-
 Striate = Callable[..., Any]
-
-TINY = """\
-name = "tiny"
-image = [1, 8, 8]
-classes = 10
-
-[stem]
-width = 8
-
-[[stages]]
-block = "basic"
-depth = 1
-width = 16
-stride = 2
-"""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch, made once."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.toml").write_text(TINY)
-    fit(
-        "digits",
-        FitOptions(
-            arch=str(folder / "tiny.toml"),
-            epochs=1,
-            batch=64,
-            threads=1,
-            setting="fp32",
-            out=folder / "run",
-        ),
-    )
-    return folder / "run"
 
 
 @pytest.fixture
