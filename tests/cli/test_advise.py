@@ -25,7 +25,7 @@ def test_what_it_prints_can_be_typed(striate: Striate, tmp_path: Path) -> None:
         assert part in ended.out
     lines = striate(*ADVISE).out.split("Next:\n")[1].splitlines()
     commands = [shlex.split(line) for line in lines]
-    assert [command[1] for command in commands] == ["advise", "check", "fit"]
+    assert [command[1] for command in commands] == ["advise", "check", "fit", "sweep"]
     wrote = striate(*commands[0][1:])
     assert wrote.code == 0, wrote.err
     (name,) = wrote.left
@@ -36,6 +36,7 @@ def test_what_it_prints_can_be_typed(striate: Striate, tmp_path: Path) -> None:
     cost = json.loads(striate("scale", name, "--phi", "0", "--json").out)["base"]
     assert cost["macs"] <= 300_000
     assert cost["params"] <= 20_000
+    assert striate(*commands[3][1:], "--dry-run").code == 0
     # written once, the command says so rather than write over it
     assert f"--out {name}: exists already" in striate(*commands[0][1:]).error
 

@@ -213,6 +213,7 @@ def _next(found: Advice, out: Path | None) -> list[str]:
         *again,
         shlex.join(["striate", "check", str(name)]),
         shlex.join(["striate", "fit", found.source, "--arch", str(name), *found.options]),
+        *([shlex.join(["striate", "sweep", *found.sweep])] if found.sweep else []),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ class Advice:
 
     ``base``: the network as it is.  ``by``: the rule of the verdict, as families are made by it.
     ``source``: DATA, and ``options`` what ``striate fit`` must be given with it to train the
-    advised network: the image's size, and what the run's data were opened with.
+    advised network: the image's size, and what the run's data were opened with.  ``sweep``: what
+    ``striate sweep`` must be given to train what each rule makes of the budget; empty where it is
+    not of MACs, or where there are not two to compare.
     """
 
     facts: AdviceFacts
@@ -57,6 +59,7 @@ class Advice:
     advised: Scaled
     source: str
     options: tuple[str, ...]
+    sweep: tuple[str, ...]
 
     @property
     def grown(self) -> bool:
@@ -156,6 +159,7 @@ def advise(
         advised=_timed(costs, solved.best),
         source=source,
         options=_fit_options(solved.best.arch, options, dataset),
+        sweep=_sweep(facts, source, _target(arch, run), _fit_options(base, options, dataset)),
     )
 
 
@@ -164,6 +168,25 @@ def rule_of(judged: Verdict) -> Growth:
     if judged.rule != "compound":
         return growth(judged.rule)
     return growth(alpha=judged.depth, beta=judged.width, gamma=judged.resolution)
+
+
+def _sweep(facts: AdviceFacts, source: str, target: str, options: Sequence[str]) -> tuple[str, ...]:
+    macs = facts.budgets.get("macs")
+    able = [
+        step.rule
+        for step in facts.steps
+        if step.why_not is None and step.rule != "dwr" and "macs" in step.binds
+    ]
+    if macs is None or len(able) < 2 or not facts.grows:
+        return ()
+    base = () if target == "auto" else ("--arch", target)
+    return (source, *base, "--macs", f"{macs:.0f}", "--vary", ",".join(able), *options)
+
+
+def _target(arch: Arch | str, run: Path | None) -> str:
+    if run is not None:
+        return str(RunPaths(run).arch)
+    return arch.name if isinstance(arch, Arch) else arch
 
 
 def _fit_options(arch: Arch, options: DataOptions, dataset: Dataset) -> tuple[str, ...]:
