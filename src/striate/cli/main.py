@@ -20,6 +20,7 @@ from striate.cli import (
     check,
     code,
     conv,
+    doctor,
     export,
     fit,
     predict,
@@ -57,6 +58,7 @@ app.command("check", rich_help_panel="Look at a design")(check.command)
 app.command("scale", rich_help_panel="Look at a design")(scale.command)
 app.command("advise", rich_help_panel="Look at a design")(advise.command)
 app.command("zoo", rich_help_panel="Look at a design")(zoo.command)
+app.command("doctor", rich_help_panel="Learn")(doctor.command)
 app.command("conv", rich_help_panel="Learn")(conv.command)
 
 
