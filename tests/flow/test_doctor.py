@@ -56,8 +56,8 @@ def test_nothing_is_advised_that_would_not_be_faster() -> None:
 @pytest.mark.parametrize(
     ("changes", "values", "with_all", "said"),
     [
-        ({"threads": 2}, {}, 35.0, "PyTorch uses 2 of 8 cores; with all of them a matrix product "
-         "is 3.5 times as fast: unset OMP_NUM_THREADS"),
+        ({"threads": 2}, {}, 35.0, ("PyTorch uses 2 of 8 cores; with all of them a matrix product "
+         "is 3.5 times as fast: unset OMP_NUM_THREADS")),
         ({"load": 12.0}, {}, None, "other work is running (load 12.0 on 8 cores)"),
         ({}, {"conv_bf16_channels_last": 47.0}, None, "bf16-channels-last is 4.7 times as fast"),
         ({}, {"matmul_bf16": 3.0}, None, "bf16 more slowly than fp32 (0.30 times its speed)"),
