@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from striate.tracing import memory
+from striate.tracing.saved_known import known_beforehand
 
 ATEN = torch.ops.aten
 SHAPES = ((2, 8, 6, 6), (1, 16, 4, 8), (3, 4, 1, 5))
@@ -75,6 +76,58 @@ def test_no_answer_is_empty_where_something_is_kept() -> None:
     assert {name for name, found in kept.items() if not found} == {
         "cat", "add", "add in place", "mean", "mul by a number", "mul in place by a number",
     }  # fmt: skip
+
+
+SIDES = (2, 6, 5, 3)
+
+
+def given(signed: Any) -> Any:
+    """An argument of that signature."""
+    if signed is float:
+        return 0.5
+    if isinstance(signed, tuple) and signed and isinstance(signed[0], tuple) and len(signed) == 3:
+        (axes, contiguous), dtype, _ = signed
+        assert contiguous
+        assert dtype == torch.float32
+        return blank(*SIDES[:axes])
+    return [given(item) for item in signed] if isinstance(signed, tuple) else signed
+
+
+@pytest.mark.parametrize(("func", "signed", "kept"), list(known_beforehand()), ids=str)
+def test_known_beforehand_is_what_autograd_says(
+    func: Any,
+    signed: tuple[Any, ...],
+    kept: tuple[memory.Kept, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    args = [given(one) for one in signed]
+    name = func._schema.name.split("::")[1]
+    if name == "conv2d":
+        args[1:] = [blank(4, 6, 1, 1), *(None if one is None else blank(4) for one in signed[2:])]
+    if name == "linear":
+        args[1:] = [blank(4, args[0].shape[-1]), blank(4)]
+    if name == "batch_norm":
+        args[1:5] = [blank(6) for _ in range(4)]
+    if name == "layer_norm":
+        last = args[0].shape[-1]
+        args[1:] = [[last], blank(last), blank(last)]
+    needs = {id(tensor): True for tensor in learning(signed, args)}
+    unit = memory._made_anew(name, args)
+    real = tuple(memory.Kept("new", one.at * unit) if one.what == "new" else one for one in kept)
+    assert memory._asked(func, args, {}, needs) == real
+    monkeypatch.setattr(memory, "_asked", None)  # it is known, and not asked
+    assert memory.saved_by(func, name, args, {}, needs) == real
+
+
+def learning(signed: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    """The arguments whose signature says that they learn."""
+    found: list[Any] = []
+    for one, arg in zip(signed, args, strict=True):
+        if isinstance(arg, list) and arg and isinstance(arg[0], torch.Tensor):
+            found += learning(one, arg)
+        elif isinstance(arg, torch.Tensor) and one[2]:
+            found.append(arg)
+    return found
 
 
 def _tensors(values: Sequence[Any]) -> list[torch.Tensor]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 
 from striate.tracing.ops.call import tensors_in
+from striate.tracing.saved_known import Kept, known_beforehand
 
 Tensor = torch.Tensor
 
@@ -96,21 +97,16 @@ class Storages:
         return self._blocks.get(key_of(tensor))
 
 
-class Kept(NamedTuple):
-    """Something an operation saves: its argument or output number ``at``, or ``at`` new bytes."""
-
-    what: Literal["argument", "output", "new"]
-    at: int
-
-
-_answers: dict[Any, tuple[Kept, ...]] = {}
+_answers: dict[Any, tuple[Kept, ...]] = {
+    (func, signed, ()): answer for func, signed, answer in known_beforehand()
+}
 _MOST_ANSWERS = 50_000
 
 _ALIKE = frozenset(
     {"conv2d", "linear", "relu", "relu_", "silu", "silu_", "gelu", "sigmoid", "sigmoid_", "tanh",
      "hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_", "hardtanh", "hardtanh_",
      "leaky_relu", "leaky_relu_", "add", "add_", "sub", "mul", "mul_", "cat", "mean",
-     "batch_norm", "layer_norm"}
+     "batch_norm", "layer_norm", "adaptive_avg_pool2d"}
 )  # fmt: skip
 """Operations that save the same of their arguments and outputs whatever the shapes.  What some of
 them make anew, ``_made_anew`` counts."""

@@ -155,6 +155,29 @@ def cat(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     return _like(first, (*rest[:axis], along, *rest[axis:]))
 
 
+def mean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, axes, whether to keep them)."""
+    given, axes = args[0], args[1] if len(args) > 1 else None
+    if kwargs or not _plain(given) or not given.dtype.is_floating_point or not axes:
+        return None
+    over = {axis % given.dim() for axis in axes if -given.dim() <= axis < given.dim()}
+    if len(over) < len(axes):
+        return None
+    keep = len(args) > 2 and args[2]
+    sides = (1 if d in over else n for d, n in enumerate(given.shape) if keep or d not in over)
+    return _like(given, tuple(sides))
+
+
+def adaptive_pool(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """(input, sides)."""
+    given, sides = args
+    if kwargs or not _plain(given) or given.dim() != 4 or len(sides) != 2:
+        return None
+    if not given.dtype.is_floating_point or not given.numel() or min(sides) < 1:
+        return None
+    return _like(given, (*given.shape[:2], *sides))
+
+
 def attention(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     """(query, key, value, …), each (N, heads, tokens, features).
 
@@ -204,6 +227,8 @@ QUICK: dict[str, Quick] = {
     "aten::add_.Tensor": written_with,
     "aten::mul_.Tensor": written_with,
     "aten::cat": cat,
+    "aten::mean.dim": mean,
+    "aten::adaptive_avg_pool2d": adaptive_pool,
     "aten::scaled_dot_product_attention": attention,
 }
 """By the operator's full name, overload included."""
