@@ -45,7 +45,7 @@ def fill(network: Any) -> None:
 def image(shape: tuple[int, int, int]) -> Any:
     """Two images of ``shape``."""
     count = 2 * math.prod(shape)
-    return _NOISE[:count].reshape(2, *shape)
+    return _NOISE.repeat(1 + count // len(_NOISE))[:count].reshape(2, *shape)
 
 
 def main() -> None:
