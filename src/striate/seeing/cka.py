@@ -19,7 +19,7 @@ from striate.errors import InputError
 from striate.records.stream import Similarity
 from striate.seeing.frozen_batches import graphs, held
 from striate.seeing.frozen_graph import Graph
-from striate.seeing.frozen_skips import points_of
+from striate.seeing.frozen_points import points_of
 
 LEAST = 4  # images for which the unbiased estimate is defined
 

@@ -89,23 +89,35 @@ def _kept(node: Node) -> bool:
 
 
 def channels_of(graph: Graph, value: int) -> int:
-    """The dimension of channels, by the first operation behind that knows: 1 or the last."""
-    dims = graph.values[value].dim()
-    if dims == 4:
+    """The dimension of channels: of four, 1 or the last, as the next operation that knows has it.
+
+    That is the first behind the value that is reached without a change of shape, else the last
+    before it; 1 where none knows.  Of three dimensions or two it is the last.
+    """
+    shape = graph.values[value].shape
+    if len(shape) != 4:
+        return len(shape) - 1
+    for nodes, ahead in ((graph.nodes, True), (graph.nodes[::-1], False)):
         reached = {value}
-        for node in graph.nodes:
-            if not any(read in reached for read in node.reads):
+        for node in nodes:
+            met, beyond = (node.reads, node.outs) if ahead else (node.outs, node.reads)
+            if not any(number in reached for number in met):
                 continue
-            if node.op in _CHANNELS_LAST:
-                return dims - 1
-            if node.op in _CHANNELS_FIRST:
-                return 1
-            if node.op in ("mean", "sum", "amax") and len(node.args) > 1:
-                reduced = {dim % dims for dim in node.args[1]}
-                return dims - 1 if 1 in reduced else 1
-            reached.update(node.outs)
+            if (known := _channels_in(node)) is not None:
+                return known
+            reached.update(number for number in beyond if graph.values[number].shape == shape)
+    return 1
+
+
+def _channels_in(node: Node) -> int | None:
+    """The dimension, of four, in which an operation knows channels to be."""
+    if node.op in _CHANNELS_FIRST:
         return 1
-    return dims - 1
+    if node.op in _CHANNELS_LAST:
+        return 3
+    if node.op in ("mean", "sum", "amax") and len(node.args) > 1 and node.args[1]:
+        return 3 if 1 in {dim % 4 for dim in node.args[1]} else 1
+    return None
 
 
 def held(graph: Graph, value: int, name: str) -> Tensor:

@@ -11,8 +11,7 @@ Where two ways meet in a sum or a concatenation, one of them may be a *skip* and
 
 Sums of equals (the ways of an Inception module) are no skip.
 
-Comes in: a ``Graph``.  Goes out: ``Skip`` records, the points that everything passes, and the
-number of paths of each length.
+Comes in: a ``Graph``.  Goes out: ``Skip`` records, and the number of paths of each length.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from typing import Literal, cast
 
 from striate.seeing.frozen_graph import Graph, Node, Ref, words
 
-WEIGHTED = frozenset(
-    ("convolution", "addmm", "mm", "bmm", "baddbmm", "linear", "mv", "_convolution")
-)
 _STRAIGHT = words(
     "convolution addmm mm native_batch_norm native_layer_norm native_group_norm cudnn_batch_norm "
     "view _unsafe_view reshape permute transpose t expand squeeze unsqueeze select slice "
@@ -53,18 +49,6 @@ class Skip:
     path: str
     name: str
     way: Way
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """A value that everything which reaches the logits passes, in front of a layer with weights.
-
-    ``depth``: layers with weights on the longest way to it.
-    """
-
-    value: int
-    name: str
-    depth: int
 
 
 def skips_of(graph: Graph) -> tuple[Skip, ...]:
@@ -115,45 +99,6 @@ def stream_of(graph: Graph, skips: tuple[Skip, ...]) -> tuple[Skip, ...]:
             met.update(read for read in node.reads if read in branches)
             needed.update(read for read in node.reads if read not in branches)
     return tuple(skip for skip in skips if skip.branch in met)
-
-
-def points_of(graph: Graph) -> tuple[Point, ...]:
-    """Where the network can be cut in two, from the image to the logits, which are the last.
-
-    A value is such a point if no operation after it reads one before it, and it is taken if layers
-    with weights lie between it and the next.  The image itself is left out.
-    """
-    leading = _leading(graph, graph.output)
-    order = [0] + [out for node in leading for out in node.outs if node.outs[0] == out]
-    position = {value: place for place, value in enumerate(order)}
-    for node in leading:  # the other outputs of a node stand where its first does
-        position.update(dict.fromkeys(node.outs, position[node.outs[0]]))
-    furthest = [0] * len(order)
-    for node in leading:
-        for read in node.reads:
-            place = position[read]
-            furthest[place] = max(furthest[place], position[node.outs[0]])
-    cuts: list[int] = []
-    reach = 0
-    for place, value in enumerate(order):
-        if reach <= place:
-            cuts.append(value)
-        reach = max(reach, furthest[place])
-    depths = _depths(graph)
-    found: list[Point] = []
-    since: list[Node] = []
-    nodes = {node.outs[0]: node for node in leading}
-    start = 0
-    for cut, following in zip(cuts, [*cuts[1:], None], strict=True):
-        here, end = position[cut], position[following] if following is not None else None
-        since += [nodes[order[p]] for p in range(start + 1, here + 1)]
-        start = here
-        between = [nodes[order[p]] for p in range(here + 1, (end or here) + 1)]
-        if depths[cut] and (end is None or any(n.op in WEIGHTED for n in between)):
-            weighted = [n for n in since if n.op in WEIGHTED] or since
-            found.append(Point(value=cut, name=_common(weighted), depth=depths[cut]))
-            since = []
-    return _numbered(found)
 
 
 def paths_of(graph: Graph, skips: tuple[Skip, ...]) -> tuple[int, ...]:
@@ -275,38 +220,16 @@ def _bends(graph: Graph, inside: tuple[int, ...]) -> bool:
     return False
 
 
-def _leading(graph: Graph, value: int) -> list[Node]:
-    """The nodes that lead to a value, in order."""
-    needed = {value}
-    found: list[Node] = []
-    for node in reversed(graph.nodes):
-        if any(out in needed for out in node.outs):
-            found.append(node)
-            needed.update(node.reads)
-    return found[::-1]
-
-
-def _depths(graph: Graph) -> list[int]:
-    """For each value the layers with weights on the longest way to it."""
-    depths = [0] * len(graph.values)
-    for node in graph.nodes:
-        own = 1 if node.op in WEIGHTED and len(node.reads) == 1 else 0
-        depth = own + max(depths[read] for read in node.reads)
-        for out in node.outs:
-            depths[out] = depth
-    return depths
-
-
 def _path(graph: Graph, inside: tuple[int, ...], meeting: Node) -> str:
     """The module that holds a branch; where only the root does, the one in which it meets."""
     nodes = [graph.nodes[index] for index in inside]
-    return _common([node for node in nodes if node.path]) or meeting.path
+    return common_path([node for node in nodes if node.path]) or meeting.path
 
 
-def _common(nodes: list[Node]) -> str:
+def common_path(nodes: list[Node]) -> str:
     """The innermost module that all of them ran in.
 
-    >>> _common([])
+    >>> common_path([])
     ''
     """
     if not nodes:
@@ -318,16 +241,3 @@ def _common(nodes: list[Node]) -> str:
         len(shared),
     )
     return ".".join(paths[0][:length])
-
-
-def _numbered(points: list[Point]) -> tuple[Point, ...]:
-    """Points of one name told apart by numbers."""
-    names = [point.name for point in points]
-    times: dict[str, int] = {}
-    found: list[Point] = []
-    for point in points:
-        times[point.name] = times.get(point.name, 0) + 1
-        alone = names.count(point.name) == 1 and point.name
-        name = point.name if alone else f"{point.name or 'layer'} {times[point.name]}"
-        found.append(Point(value=point.value, name=name, depth=point.depth))
-    return tuple(found)

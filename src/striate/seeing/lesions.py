@@ -28,8 +28,9 @@ from striate.seeing.frozen_batches import (
     settled,
 )
 from striate.seeing.frozen_graph import Graph, capture
+from striate.seeing.frozen_points import points_of
 from striate.seeing.frozen_run import run
-from striate.seeing.frozen_skips import points_of, skips_of, stream_of
+from striate.seeing.frozen_skips import skips_of, stream_of
 
 SKIPS, LAYERS = "a branch adds nothing", "a layer is passed by"
 NOTHING = (

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from striate.errors import InputError
 from striate.records.stream import Probes
 from striate.seeing.frozen_batches import graphs, held, labelled, said
-from striate.seeing.frozen_skips import Point, points_of
+from striate.seeing.frozen_points import Point, points_of
 
 Rows = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from striate.errors import InputError
 from striate.records.stream import Saturation
 from striate.seeing.frozen_batches import graphs, held
-from striate.seeing.frozen_skips import Point, points_of
+from striate.seeing.frozen_points import Point, points_of
 
 
 def layer_saturation(

@@ -21,8 +21,8 @@ from striate.errors import InputError
 from striate.records.stream import Shattering
 from striate.seeing.frozen_batches import estimated, settled
 from striate.seeing.frozen_graph import Graph, capture
+from striate.seeing.frozen_points import points_of
 from striate.seeing.frozen_run import Compute, run
-from striate.seeing.frozen_skips import points_of
 
 
 def shattering(module: nn.Module, images: Tensor, *, steps: int = 33, seed: int = 0) -> Shattering:
