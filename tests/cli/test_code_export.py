@@ -46,6 +46,7 @@ def test_a_run_as_a_file(striate: Striate, run: Path, tmp_path: Path) -> None:
     [
         (["code", "resnet5"], "resnet5: no such network; did you mean resnet"),
         (["code", "gone.toml"], "gone.toml"),
+        (["code", "."], ".: not a run's folder (it has no run.json); name a zoo network"),
         (["code", "tiny.toml", "--out", "no/net.py"], "--out no/net.py: there is no folder no"),
         (["export", "tiny.toml"], "tiny.toml"),
         (["export", "nowhere"], "nowhere: not a run's folder (it has no run.json)"),

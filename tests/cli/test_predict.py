@@ -51,7 +51,7 @@ def test_a_folder_with_bad_files(striate: Striate, photos: Path) -> None:
     assert shown[1].startswith("photos/d.png  ")
     assert shown[0].endswith(")")  # noise is unlike digits
     assert "unlike the training data (look" in shown[0]
-    assert shown[2].startswith("4 images: ")
+    assert shown[2].startswith("4 files: ")
     assert shown[2].endswith("2 unlike the training data · 2 could not be read")
     assert "Confidence is calibrated at temperature" in ended.out
     skipped = striate("predict", "run", "photos", "--bad-images", "skip")
@@ -116,6 +116,8 @@ def test_quiet_is_the_result(striate: Striate, photos: Path) -> None:
         (["run", "photos/b.png"], "photos/b.png is empty; give another image"),
         (["run", "nowhere.png"], "nowhere.png cannot be read (No such file or directory)"),
         (["run", "*.bmp"], "*.bmp: no file matches"),
+        (["run", ""], "an empty word names no image"),
+        (["run", "photos/a.png", "--out", "x"], "--out x: has no ending; choose from .csv, .json"),
         (["run", "-"], "-: standard input is empty"),
         (["photos", "photos/a.png"], "photos: not a run's folder (it has no run.json)"),
         (["run", "photos/a.png", "--top", "0"], "--top 0: the run knows 10 classes"),

@@ -174,7 +174,7 @@ def _explain(told: Talk, ready: Ready, results: list[Prediction | BadImage]) -> 
     if len(results) > 1:
         counts = Counter(one.classes[0] for one in said)
         parts = [f"{escape(name)} ×{count}" for name, count in counts.most_common()]
-        line = f"{len(results)} images: {', '.join(parts) or 'none read'}"
+        line = f"{len(results)} {'files' if bad else 'images'}: {', '.join(parts) or 'none read'}"
         line += f" · {len(odd)} unlike the training data" if odd else ""
         line += f" · [warn]{bad} could not be read[/]" if bad else ""
         told.tell(line, hang=2)

@@ -17,7 +17,7 @@ from striate.flow.confidence import confidence_of
 from striate.flow.load import load
 from striate.flow.targets import resolve
 from striate.records import Trace
-from striate.runs import LoadedRun, RunPaths, evaluating, is_run
+from striate.runs import LoadedRun, RunPaths, evaluating
 from striate.tracing import trace
 from striate.writing import Trained, class_name, write_code
 
@@ -46,8 +46,13 @@ def code(target: str | Path, *, out: Path | None = None) -> Written:
 
     TargetError for a network that is source already (a user's own, or another library's).
     """
-    if (Path(target) / "run.json").exists() or is_run(Path(target)):
+    if RunPaths(Path(target)).info.exists():
         return _of_run(load(target), out)
+    if Path(target).is_dir():
+        raise TargetError(
+            f"{target}: not a run's folder (it has no run.json); name a zoo network, a TOML file "
+            "or the folder that striate fit wrote"
+        )
     found = resolve(str(target))
     if found.arch is None:
         raise TargetError(

@@ -151,6 +151,8 @@ def gather(words: Sequence[str]) -> Sources:
     if not words:
         raise InputError("no image was named; name a file, a folder, a pattern, or - for stdin")
     for word in words:
+        if not word:
+            raise InputError("an empty word names no image; name a file, a folder or a pattern")
         if word == STDIN:
             images += _standard_input()
         elif Path(word).is_dir():

@@ -21,10 +21,8 @@ Result = Prediction | BadImage
 def refuse_out(out: Path) -> None:
     """OutputError for a file that cannot be written, before any image is read."""
     if out.suffix.lower() not in ENDINGS:
-        raise OutputError(
-            f"--out {out}: {out.suffix or 'no ending'} is no known table; "
-            f"{choices(out.suffix, ENDINGS)}"
-        )
+        what = f"{out.suffix} is no known table" if out.suffix else "has no ending"
+        raise OutputError(f"--out {out}: {what}; {choices(out.suffix, ENDINGS)}")
     if out.exists():
         raise OutputError(f"--out {out}: exists already; name another, or take it away")
     if not out.absolute().parent.is_dir():
