@@ -86,6 +86,7 @@ def test_the_folder_of_a_run(quick: Quick) -> None:
     assert {path.name for path in folder.iterdir() if path.name != ".lock"} == {
         *("run.json", "arch.toml", "recipe.toml", "preprocessing.json", "metrics.jsonl"),
         *("checkpoint", "weights.safetensors", "evaluation.safetensors", "report.html"),
+        *("confidence.safetensors", "evidence"),
     }
     assert len(list((folder / "checkpoint").iterdir())) == 2
     info = json.loads((folder / "run.json").read_text())
