@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 import time
 import warnings
 from collections.abc import Callable, Generator
@@ -94,7 +95,11 @@ def _postgresql(url: str, study: str, lease: int) -> tuple[RDBStorage, Gate, Clo
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:k)"), {"k": key})
             yield
 
-    storage = _opened(full, settings, gate, url, lease)
+    try:
+        storage = _opened(full, settings, gate, url, lease)
+    except StorageError:
+        engine.dispose()
+        raise
 
     def close() -> None:
         storage.engine.dispose()
@@ -137,25 +142,33 @@ def _file_gate(database: Path) -> Gate:
 
     @contextmanager
     def gate() -> Generator[None]:
-        deadline = time.monotonic() + PATIENCE_SECONDS
         place.parent.mkdir(parents=True, exist_ok=True)
-        while True:
+        # The system's lock tells processes apart, and not the threads of one.
+        with _threads.setdefault(place, threading.Lock()):
+            lock = _awaited(place)
             try:
-                lock = Lock(place)
-                break
-            except RunError:
-                if time.monotonic() > deadline:
-                    raise StorageError(
-                        f"{place}: another process has held this lock for {PATIENCE_SECONDS:.0f} "
-                        "seconds; end it"
-                    ) from None
-                time.sleep(0.02)
-        try:
-            yield
-        finally:
-            lock.release()
+                yield
+            finally:
+                lock.release()
 
     return gate
+
+
+_threads: dict[Path, threading.Lock] = {}
+
+
+def _awaited(place: Path) -> Lock:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return Lock(place)
+        except RunError:
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    f"{place}: another process has held this lock for {PATIENCE_SECONDS:.0f} "
+                    "seconds; end it"
+                ) from None
+            time.sleep(0.02)
 
 
 def patient(act: Callable[[], T], url: str, *, seconds: float = PATIENCE_SECONDS) -> T:

@@ -21,6 +21,7 @@ from striate.flow.sweep_storage import hidden, open_storage, patient
 from striate.runs.lock import Lock
 
 if TYPE_CHECKING:
+    import optuna
     from optuna.trial import FrozenTrial
 
 MOST_DEATHS = 3
@@ -81,9 +82,6 @@ class Study:
 
     def __init__(self, url: str, name: str, *, lease: int, places: Path) -> None:
         """Open the study ``name``, or begin it; InputError where the storage does not answer."""
-        import optuna
-        from optuna.exceptions import DuplicatedStudyError
-
         self.url, self.name, self.lease = url, name, lease
         self._storage, self._gate, self._close = open_storage(url, name, lease=lease)
         self._places = places
@@ -94,26 +92,37 @@ class Study:
             "pid": os.getpid(),
         }
 
-        def begin() -> optuna.Study:
-            with self._gate():
-                try:
-                    return optuna.create_study(
-                        storage=self._storage,
-                        study_name=name,
-                        direction="maximize",
-                        load_if_exists=True,
-                    )
-                except DuplicatedStudyError:  # a name of one direction is ours
-                    return optuna.load_study(study_name=name, storage=self._storage)
+        try:
+            self._study = patient(self._begun, url)
+            self._refuse_foreign()
+            self._id = patient(lambda: self._storage.get_study_id_from_name(name), url)
+        except BaseException:
+            self.close()
+            raise
 
-        self._study = patient(begin, url)
-        trials = patient(lambda: self._study.get_trials(deepcopy=False), url)
+    def _begun(self) -> optuna.Study:
+        import optuna
+        from optuna.exceptions import DuplicatedStudyError
+
+        with self._gate():
+            try:
+                return optuna.create_study(
+                    storage=self._storage,
+                    study_name=self.name,
+                    direction="maximize",
+                    load_if_exists=True,
+                )
+            except DuplicatedStudyError:  # a name of one direction is ours
+                return optuna.load_study(study_name=self.name, storage=self._storage)
+
+    def _refuse_foreign(self) -> None:
+        """InputError where the study of this name holds what no sweep put there."""
+        trials = patient(lambda: self._study.get_trials(deepcopy=False), self.url)
         if any("key" not in trial.user_attrs for trial in trials):
             raise InputError(
-                f"{hidden(url)}: the study {name} there was not made by striate sweep; name "
-                "another with --name"
+                f"{hidden(self.url)}: the study {self.name} there was not made by striate sweep; "
+                "name another with --name"
             )
-        self._id = patient(lambda: self._storage.get_study_id_from_name(name), url)
 
     def hold(self) -> None:
         """Be known as alive to other processes of this machine, until this one ends."""
