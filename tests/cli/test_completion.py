@@ -56,6 +56,18 @@ def test_networks_and_files_that_begin_alike(complete: Callable[..., list[str]])
     assert complete("striate fit --arch au") == ["auto"]
 
 
+def test_runs(complete: Callable[..., list[str]], tmp_path: Path) -> None:
+    for name in ("first", "other"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / "first" / "run.json").touch()  # the other holds no run
+    for command in ("predict", "export"):
+        assert complete(f"striate {command} ") == ["runs/first"]
+        assert complete(f"striate {command} runs/f") == ["runs/first"]
+        assert complete(f"striate {command} else") == []
+    assert complete("striate code resnet2") == ["resnet20"]
+    assert complete("striate code run") == ["runs/first", "runs/"]
+
+
 def test_files_by_what_they_are_for(complete: Callable[..., list[str]]) -> None:
     every = complete("striate check ")
     assert every[: len(zoo_names())] == list(zoo_names())
