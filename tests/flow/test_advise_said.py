@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.flow.advise_said import sentences
-from striate.flow.advise_verdict import verdict
+from striate.flow.advise_verdict import alone_instead, verdict
 from striate.records.advice import (
     AdviceFacts,
     Axis,
@@ -120,7 +120,8 @@ def test_the_images_that_came(median: tuple[int, int], side: str, part: str) -> 
 
 
 def test_the_part_that_holds_most() -> None:
-    heavy = replace(FACTS, stages=(stage("stem", macs=80, size=(32, 32)), *FACTS.stages[1:]))
+    parts = (stage("stem", macs=80, size=(32, 32)), stage("stages.0", macs=10), stage("stages.1"))
+    heavy = replace(FACTS, stages=parts)
     one = said(heavy, None, "of the MACs")
     assert one.text.startswith("stem (32×32 maps) holds 80 % of the MACs")
     assert one.measured["share"] == 0.8
@@ -256,3 +257,19 @@ def test_a_budget_without_room() -> None:
     steps = tuple(replace(one, why_not="no") for one in STEPS)
     judged = verdict(replace(FACTS, steps=steps), closing("depth", "width", "resolution"))
     assert judged.why == "No axis has a step that the budget leaves room for."
+
+
+def test_one_axis_where_together_they_cannot_use_the_budget() -> None:
+    """Both alone come to 20M MACs; together to 12M only, or to 17M, which is near enough."""
+    said = (Sentence(text="t", measured={}, axis="width", side="for"), *closing("resolution"))
+    judged = verdict(FACTS, said)
+    instead = alone_instead(FACTS, said, judged, 1.2e7)
+    assert instead is not None
+    assert instead.rule == "width"
+    assert "depth and width together come to 12.0M MACs" in instead.why
+    assert alone_instead(FACTS, said, judged, 1.7e7) is None
+    assert alone_instead(FACTS, said, instead, 1.2e7) is None  # it is one axis already
+    least = stepping(width=step("width", macs=1.3e7))
+    other = alone_instead(least, said, judged, 1.2e7)
+    assert other is not None
+    assert other.rule == "depth"

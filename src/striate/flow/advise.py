@@ -14,7 +14,7 @@ from striate.errors import InputError
 from striate.flow.advise_measures import data_facts, remarks, run_facts, stage_facts, step_facts
 from striate.flow.advise_said import sentences
 from striate.flow.advise_searched import by_search, search_facts
-from striate.flow.advise_verdict import verdict
+from striate.flow.advise_verdict import alone_instead, verdict
 from striate.flow.base import base_for, named_base
 from striate.flow.costs import Costs, Scaled
 from striate.flow.data import kept_data, lasting
@@ -147,15 +147,19 @@ def advise(
     judged = verdict(facts, said)
     if facts.search is not None and facts.grows:
         judged = by_search(judged, facts.search, said)
-    by = rule_of(judged)
     divisor = 8 if facts.search is None else facts.search.divisor
-    solved = largest(base, by, budgets, costs, divisor=divisor)
+    solved = largest(base, rule_of(judged), budgets, costs, divisor=divisor)
+    if facts.search is None:
+        instead = alone_instead(facts, said, judged, solved.cost["macs"])
+        if instead is not None:
+            judged = instead
+            solved = largest(base, rule_of(judged), budgets, costs)
     return Advice(
         facts=facts,
         sentences=said,
         verdict=judged,
         base=_timed(costs, Member(phi=0, arch=base)),
-        by=by,
+        by=rule_of(judged),
         advised=_timed(costs, solved.best),
         source=source,
         options=_fit_options(solved.best.arch, options, dataset),

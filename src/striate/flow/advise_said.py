@@ -137,13 +137,15 @@ def _images(facts: AdviceFacts) -> Iterator[Sentence]:
 
 def _stages(facts: AdviceFacts) -> Iterator[Sentence]:
     """The part that holds most of each cost."""
+    if sum(part.path.startswith("stages.") for part in facts.stages) < 2:
+        return
     for key, noun in (("macs", "MACs"), ("activations", "activations"), ("seconds", "time here")):
         whole = sum(getattr(part, key) for part in facts.stages)
         if not whole:
             continue
         most = max(facts.stages, key=lambda part: getattr(part, key))
         share = getattr(most, key) / whole
-        if share < HEAVY or len(facts.stages) < 3:
+        if share < HEAVY:
             continue
         on = f" ({by(most.size)} maps)" if most.size else ""
         yield Sentence(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from striate.flow.advise_words import DOLLAR, TAN_LE
 from striate.records.advice import AXES, AdviceFacts, Axis, Sentence, Verdict
+from striate.records.wording import count
 from striate.scaling import TAN_AND_LE, growth
 
 Numbers = Mapping[Axis, Sequence[int]]
@@ -14,6 +15,10 @@ Numbers = Mapping[Axis, Sequence[int]]
 
 HELD_BACK = ("activations", "train_bytes", "latency")
 """Budgets under which fast scaling is taken rather than compound."""
+
+
+FULLER = 1.25
+"""Times the MACs, from which one axis alone is taken rather than several together."""
 
 
 def verdict(facts: AdviceFacts, said: Sequence[Sentence]) -> Verdict:
@@ -32,6 +37,37 @@ def verdict(facts: AdviceFacts, said: Sequence[Sentence]) -> Verdict:
     if facts.grows:
         return _growing(facts, [axis for axis in AXES if axis not in closed], able, numbers)
     return _shrinking(facts, closed, able, numbers)
+
+
+def alone_instead(
+    facts: AdviceFacts, said: Sequence[Sentence], judged: Verdict, macs: float
+) -> Verdict | None:
+    """One axis alone, where together they cannot use the budget: rounding makes large steps of
+    small networks and of attention heads.  ``macs``: what ``judged`` comes to within the budget.
+
+    Of the axes that it grows, the one that most speaks for, among those that reach ``FULLER`` times
+    as many MACs; None where there is none.
+    """
+    grown: list[Axis] = [axis for axis in AXES if getattr(judged, axis) > 1]
+    fuller: list[Axis] = [
+        axis
+        for axis in grown
+        if facts.step(axis).why_not is None and facts.step(axis).cost["macs"] >= FULLER * macs
+    ]
+    if not facts.grows or len(grown) < 2 or not fuller:
+        return None
+
+    def worth(axis: Axis) -> tuple[int, float]:
+        sides = [one.side for one in said if one.axis == axis]
+        return sides.count("for") - sides.count("against"), facts.step(axis).cost["macs"]
+
+    best = max(fuller, key=worth)
+    reached = facts.step(best).cost["macs"]
+    return _of(
+        best,
+        f"Grow {best} alone: {_joined(grown)} together come to {count(macs)} MACs, since they can "
+        f"only be grown in large steps, and {best} alone to {count(reached)}.",
+    )
 
 
 def _growing(
