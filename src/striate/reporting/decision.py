@@ -59,8 +59,8 @@ def _about(piece: Evidence) -> Html:
             el(
                 "p",
                 "A map is shown only if it passes every check below it; none of them asks whether "
-                "the decision is right. Beside each stands the same for a network with random "
-                "weights and for the next most likely class, an edge map and a Gaussian in the "
+                "the decision is right. Beside each stands the same for the network before "
+                "training and for the next most likely class, an edge map and a Gaussian in the "
                 "middle: what looks like those shows nothing of what this network has learned. "
                 f"{told[:1].upper()}{told[1:]}",
             ),
@@ -111,7 +111,7 @@ def _method(piece: Evidence) -> Html:
     margins, likes = facts["margins"], facts["likeness"]
     tiles = [
         _tile(arrays["map"], "this map", f"margin {margins['map']:.2f}"),
-        _tile(arrays["random"], "random weights", f"alike {likes['random'][0]:.2f}"),
+        _tile(arrays["random"], "before training", f"alike {likes['random'][0]:.2f}"),
         _tile(arrays["other"], f"for {facts['other']}", f"alike {likes['other']:.2f}"),
         _tile(arrays["edges"], "edges", f"alike {likes['edges']:.2f}"),
         _tile(arrays["middle"], "the middle", f"alike {likes['middle']:.2f}"),

@@ -14,6 +14,7 @@ decisions bear gentle changes) and one piece for each picture and method,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,8 +26,10 @@ from torch import Tensor
 
 from striate.records import Check, Evidence
 from striate.runs import evaluating
+from striate.seeing.control import settled_norms
 from striate.seeing.explaining import METHODS, Explained, Method, Network
 from striate.seeing.faithful import (
+    STEPS,
     blurred,
     centred,
     curves,
@@ -38,17 +41,14 @@ from striate.seeing.faithful import (
 from striate.seeing.gentle import CHANGES, SENTENCE, compared
 from striate.seeing.linear_head import head_bias
 from striate.seeing.place_choice import Choice, choose_place
+from striate.seeing.steadiness import stays, steadiness
 from striate.seeing.subject import Subject, Tick
 
 TITLE = "What speaks for its decision"
-RANDOM = 2  # networks of random weights
 ORDERS = 8  # shuffles of a map
-LEAST_STAYS = 0.75
-LEAST_HOLDS = 0.7
 LEAST_STABLE = 0.4
-PAIRS = 64
-MIXED = 0.3
-MOST_RANDOM = 0.6
+LARGE = 128 * 128  # pixels above which half as many steps are taken
+MOST_RANDOM = 0.8
 MOST_OTHER = 0.97
 MOST_INCOMPLETE = 1e-2
 MOST_HEAD = 1e-3
@@ -78,14 +78,16 @@ def decision(subject: Subject, tick: Tick) -> list[Evidence]:
             forward=partial(subject.logits, module),
             place=choice.place,
         )
-        stays = _stays(network, subject.inputs(choice.sample))
-        about = _about(subject, choice, stays, *_holds(subject, network))
+        about = _about(subject, network, choice)
         pictures = subject.pictures
         cases = [_case(subject, network, number) for number in range(len(pictures))]
-        controls: list[Network] = []
-        for number in range(RANDOM):
-            other = subject.random(number)
-            controls.append(replace(network, module=other, forward=partial(subject.logits, other)))
+        # Before training (with the norms it had, and with norms that fit), and one that never was:
+        # what any of them draws too was not learned.
+        settled = settled_norms(deepcopy(subject.start), subject.inputs(subject.looked_at))
+        controls = [
+            replace(network, module=other, forward=partial(subject.logits, other))
+            for other in (settled, deepcopy(subject.start).eval(), subject.random(0))
+        ]
         pieces = [about]
         total = len(cases) * len(METHODS)
         for case in cases:
@@ -108,53 +110,12 @@ def _case(subject: Subject, network: Network, number: int) -> _Case:
         second=int(order[1]),
         logits=logits,
         pixels=pixels[0],
-        stays=_stays(network, inputs),
+        stays=stays(network.forward, inputs),
     )
 
 
-def _stays(network: Network, inputs: Tensor) -> float:
-    """Share of the gentle changes of these images after which they are given the same class."""
-    said = network.forward(inputs).argmax(dim=1)
-    same = [network.forward(change.inputs(inputs)).argmax(dim=1) == said for change in CHANGES]
-    return float(torch.stack(same).double().mean())
-
-
-def _holds(subject: Subject, network: Network) -> tuple[float, int]:
-    """Share of images that keep their class with ``MIXED`` of another one of that class mixed in.
-
-    A class that was learned is a region: what lies between two of its images is in it too.  One
-    that was learned by heart is scattered, and what lies between two images the network has not
-    seen may be of any.  Both images are of the class the network gives them; labels are not asked.
-    Returns the share and the number of pairs.
-    """
-    own: list[int] = []
-    partners: list[int] = []
-    for number in np.unique(subject.said):
-        members = np.flatnonzero(subject.said == number)
-        if len(members) > 1:
-            own += members.tolist()
-            partners += np.roll(members, 1).tolist()
-    if not own:
-        return float("nan"), 0
-    wanted = min(PAIRS, len(own))
-    picked = np.unique(np.linspace(0, len(own) - 1, wanted).round().astype(np.int64))
-    first, second = (np.array(one, np.int64)[picked] for one in (own, partners))
-    plain = subject.inputs(first)
-    said = network.forward(plain).argmax(dim=1)
-    mixed = (1 - MIXED) * plain + MIXED * subject.inputs(second)
-    return float((network.forward(mixed).argmax(dim=1) == said).double().mean()), len(picked)
-
-
-def _about(subject: Subject, choice: Choice, stays: float, holds: float, pairs: int) -> Evidence:
-    """The piece about the network: its layers, and its decisions under gentle changes."""
-    mixing = Check(
-        name="classes hold",
-        claim=f"Share of {pairs} images that keep their class when {MIXED:.0%} of another image "
-        "that the network gives the same class is mixed in",
-        value=holds,
-        limit=LEAST_HOLDS,
-        passed=holds >= LEAST_HOLDS,
-    )
+def _about(subject: Subject, network: Network, choice: Choice) -> Evidence:
+    """The piece about the network: its layers, and how its decisions bear up."""
     return Evidence(
         name="decision",
         title=TITLE,
@@ -169,20 +130,8 @@ def _about(subject: Subject, choice: Choice, stays: float, holds: float, pairs: 
             "sample": len(choice.sample),
             "split": subject.images.name,
             "changes": SENTENCE,
-            "pairs": pairs,
         },
-        checks=(
-            Check(
-                name="decisions stay",
-                claim=f"Share of gentle changes (an image {SENTENCE}) of {len(choice.sample)} "
-                "other images after which the network gives the same class",
-                value=stays,
-                limit=LEAST_STAYS,
-                passed=stays >= LEAST_STAYS,
-            ),
-            # Without two images of one class there is nothing to mix, and nothing is claimed.
-            *([mixing] if pairs else []),
-        ),
+        checks=steadiness(subject, network.forward, choice.sample),
     )
 
 
@@ -249,7 +198,8 @@ def _piece(
             compared(torch.as_tensor(np.stack([edges, middle])).to(cells), size),
         ]
     )
-    told = curves(network.forward, case.inputs[0], ground, orders, case.said)
+    steps = STEPS if size[0] * size[1] <= LARGE else STEPS // 2
+    told = curves(network.forward, case.inputs[0], ground, orders, case.said, steps=steps)
     margins = told.margins
     facts["margins"] = {
         "map": float(margins[0]),
@@ -290,7 +240,7 @@ def _checks(facts: dict[str, Any], stable: float, stays: float) -> list[Check]:
     """What every method must pass.  A likeness that is not defined (NaN) passes no limit."""
     gain = facts["margins"]["map"] - facts["margins"]["shuffled"]
     likes = facts["likeness"]
-    random = abs(sum(float(one) for one in likes["random"]) / RANDOM)
+    random = max(abs(one) for one in likes["random"])
     return [
         Check(
             name="order",
@@ -303,8 +253,8 @@ def _checks(facts: dict[str, Any], stable: float, stays: float) -> list[Check]:
         ),
         Check(
             name="random network",
-            claim="Rank correlation with the maps of the same network with random weights, over "
-            f"{RANDOM} of them",
+            claim="Greatest rank correlation, of either sign, with the map of the network before "
+            "training and of one with other random weights",
             value=random,
             limit=MOST_RANDOM,
             passed=random <= MOST_RANDOM,

@@ -21,6 +21,7 @@ from striate import keyed
 from striate.seeing.saliency import Forward
 
 STEPS = 16
+_AT_ONCE = 2**22  # numbers of a batch of inputs: 16 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,6 @@ def curves(
     number: int,
     *,
     steps: int = STEPS,
-    batch: int = 128,
 ) -> Curves:
     """The curves of ``maps`` (m, h, w), of any grid, for class ``number`` of ``image`` (C, H, W).
 
@@ -62,6 +62,7 @@ def curves(
     wanted = torch.tensor([count * step / steps for step in range(steps + 1)])
     uncovered = ranks[:, None, :] < wanted.to(ranks.device).view(1, -1, 1)
     shown = uncovered.reshape(-1, 1, height, width)
+    batch = max(4, min(256, _AT_ONCE // image.numel()))
     found: list[Tensor] = []
     with torch.no_grad():
         for kept in (shown, ~shown):
@@ -101,21 +102,16 @@ def blurred(image: Tensor) -> Tensor:
     offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
     weights = torch.exp(-(offsets**2) / (2 * sigma**2))
     weights = weights / weights.sum()
-    height, width = image.shape[1:]
-    rows = _folded(height, reach, image.device)
-    columns = _folded(width, reach, image.device)
-    tall = (image[:, rows] * weights.view(1, 1, -1, 1)).sum(dim=2)
-    return (tall[:, :, columns] * weights.view(1, 1, 1, -1)).sum(dim=3)
+    rows, columns = (_folded(side, reach, image.device) for side in image.shape[1:])
+    wide = image[:, rows][:, :, columns][:, None]
+    tall = F.conv2d(wide, weights.view(1, 1, -1, 1))
+    return F.conv2d(tall, weights.view(1, 1, 1, -1))[:, 0]
 
 
 def _folded(side: int, reach: int, device: torch.device) -> Tensor:
-    """(side, 2·reach + 1): which pixel lies under each weight, the image mirrored at its edges."""
-    places = torch.arange(side, device=device)[:, None] + torch.arange(
-        -reach, reach + 1, device=device
-    )
-    period = 2 * side
-    folded = places % period
-    return torch.where(folded < side, folded, period - 1 - folded)
+    """(side + 2·reach,): which pixel stands at each place, the image mirrored at its edges."""
+    folded = torch.arange(-reach, side + reach, device=device) % (2 * side)
+    return torch.where(folded < side, folded, 2 * side - 1 - folded)
 
 
 def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -86,7 +86,9 @@ def _asked(places: list[Place], path: str, sample: NDArray[np.int64]) -> Choice:
 def _sample(subject: Subject) -> NDArray[np.int64]:
     """Evenly spaced images of the split; fewer where the network is large (stated with it)."""
     macs = subject.trace.totals.macs if subject.trace is not None else 0
-    wanted = 16 if macs < 2e8 else 8 if macs < 2e9 else 4
+    _, height, width = subject.preprocessing.image
+    cost = max(macs, 5_000 * height * width)  # a step costs more than its MACs: the image is mixed
+    wanted = 16 if cost < 2e8 else 8 if cost < 2e9 else 4
     count = len(subject.said)
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
 
