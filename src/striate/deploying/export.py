@@ -161,8 +161,9 @@ def _whole(
     model: Model, content: bytes, ref: Reference, confidence: Confidence, makers: Makers
 ) -> Iterator[ExportCheck | Floats]:
     yield check_graph(model, WHOLE)
-    yield check_runtime(makers.runtime, content, WHOLE, ref)
-    checks, logits = check_test_split(makers.runtime, content, WHOLE, ref)
+    ran = check_runtime(makers.runtime, content, WHOLE, ref)
+    yield ran
+    checks, logits = check_test_split(makers.runtime, content, WHOLE, ref, ran.measured or 0.0)
     yield from checks
     yield check_round_trip(content, WHOLE, ref, confidence.temperature, exact=True)
     yield logits
