@@ -305,7 +305,11 @@ def test_a_run_whose_first_weights_are_lost(quick: Quick) -> None:
         ({"arch": "auto", "pretrained": True}, InputError, "--pretrained: say of which network"),
         ({"pretrained": True}, ArchError, "--pretrained: the hub has no weights for tiny"),
         ({"recipe": "finetune"}, RecipeError, "fine-tunes, and the weights are fresh ones"),
-        ({"recipe": "fintune"}, RecipeError, "no recipe 'fintune'; did you mean finetune?"),
+        (
+            {"recipe": "fintune"},
+            RecipeError,
+            "no recipe 'fintune', and no such file; did you mean finetu",
+        ),
         ({"recipe": "own.toml"}, RecipeError, r"own\.toml: cannot be read \(No such file"),
     ],
 )

@@ -74,7 +74,7 @@ def _what_instead(data: bytes) -> str:
         return "is a pointer of Git LFS, not the weights; fetch them with git lfs pull"
     if data.lstrip()[:1] == b"<":
         return f"is a web page, not weights; fetch the file itself; {mend}"
-    return f"is neither safetensors nor a file that torch.save wrote; {mend}"
+    return "is neither safetensors nor a file that torch.save wrote; give one of them"
 
 
 def _unpickled(data: bytes, path: Path) -> Any:

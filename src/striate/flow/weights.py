@@ -79,7 +79,8 @@ def put_weights(module: nn.Module, given: Given, *, classes: Sequence[str] | Non
         put_state(module, fitted.state, where=given.source)
         adapted = fitted.adapted
         kept = () if "head" in adapted else (_kept_head(arch, given),)
-        said = (*fitted.said, *kept, *_said_size(given, arch))
+        size = () if "stem" in adapted else _said_size(given, arch)
+        said = (*fitted.said, *kept, *size)
     else:
         _put_plainly(module, given)
     return Loaded(

@@ -22,7 +22,5 @@ def recipe_names() -> tuple[str, ...]:
 def named_recipe(name: str) -> str:
     """The TOML text of the recipe of that name; RecipeError with the names if there is none."""
     if name not in recipe_names():
-        raise RecipeError(
-            f"no recipe {name!r}; {choices(name, recipe_names())}, or give a recipe's TOML file"
-        )
+        raise RecipeError(f"no recipe {name!r}, and no such file; {choices(name, recipe_names())}")
     return (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
