@@ -308,7 +308,7 @@ def test_a_run_whose_first_weights_are_lost(quick: Quick) -> None:
         (
             {"recipe": "fintune"},
             RecipeError,
-            "no recipe 'fintune', and no such file; did you mean finetu",
+            "no recipe 'fintune', and no such file; did",
         ),
         ({"recipe": "own.toml"}, RecipeError, r"own\.toml: cannot be read \(No such file"),
     ],
