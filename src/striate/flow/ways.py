@@ -90,6 +90,49 @@ def _peaks(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     return peaks(subject, tick)
 
 
+def _stream(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.lens import lens
+    from striate.seeing.lesions import lesioned
+    from striate.seeing.stream import strip
+
+    return _one_after_another((strip, lens, lesioned), subject, tick)
+
+
+def _ledger(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.ledger import ledger
+
+    return ledger(subject, tick)
+
+
+def _paths(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.paths import paths
+
+    return paths(subject, tick)
+
+
+def _depth(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.cka import alike
+    from striate.seeing.saturation import saturated
+
+    return _one_after_another((saturated, alike), subject, tick)
+
+
+def _one_after_another(
+    looks: Sequence[Callable[[Subject, Tick], Evidence]], subject: Subject, tick: Tick
+) -> Sequence[Evidence]:
+    """Several pieces of one way, each a step of its progress."""
+    found: list[Evidence] = []
+    for done, look in enumerate(looks):
+        tick(done, len(looks))
+        found.append(look(subject, _untold))
+    return found
+
+
+def _untold(done: int, total: int) -> None:
+    """Progress of a step that is one alone."""
+    del done, total
+
+
 WAYS: tuple[Way, ...] = (
     Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
@@ -104,6 +147,10 @@ WAYS: tuple[Way, ...] = (
         compute=_selectivity,
     ),
     Way(name="peaks", what="what would make each class likeliest, and what does", compute=_peaks),
+    Way(name="stream", what="the residual stream, block by block", compute=_stream),
+    Way(name="ledger", what="which block wrote how much of a logit", compute=_ledger),
+    Way(name="paths", what="the gradient by path length", compute=_paths),
+    Way(name="depth", what="which directions layers use, how alike they are", compute=_depth),
 )
 
 

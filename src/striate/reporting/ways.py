@@ -13,6 +13,12 @@ from dataclasses import dataclass
 
 from striate.records import Evidence, Trace
 from striate.reporting.decision import decision_section
+from striate.reporting.depth import (
+    depth_section,
+    ledger_section,
+    paths_section,
+    stream_section,
+)
 from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
@@ -99,6 +105,30 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="peaks",
         title="What would make each class likeliest",
         draw=lambda pieces, frame: peaks_section(pieces[0], frame.pixel_range),
+    ),
+    Drawing(
+        way="stream",
+        short="stream",
+        title="The stream, block by block",
+        draw=lambda pieces, _: stream_section(pieces),
+    ),
+    Drawing(
+        way="ledger",
+        short="ledger",
+        title="Who wrote the logit",
+        draw=lambda pieces, frame: ledger_section(pieces, frame.pixel_range),
+    ),
+    Drawing(
+        way="paths",
+        short="paths",
+        title="The gradient by path length",
+        draw=lambda pieces, _: paths_section(pieces[0]),
+    ),
+    Drawing(
+        way="depth",
+        short="depth",
+        title="What each layer adds",
+        draw=lambda pieces, _: depth_section(pieces),
     ),
 )
 

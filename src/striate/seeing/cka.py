@@ -16,11 +16,17 @@ from torch import Tensor, nn
 
 from striate import keyed
 from striate.errors import InputError
+from striate.records import Check, Evidence
 from striate.records.stream import Similarity
 from striate.seeing.frozen_batches import graphs, held
+from striate.seeing.frozen_evidence import or_why_not
 from striate.seeing.frozen_graph import Graph
 from striate.seeing.frozen_points import points_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "How alike its layers are"
+MOST_OFF = 1e-6
+MOST_BY_CHANCE = 0.3
 LEAST = 4  # images for which the unbiased estimate is defined
 
 
@@ -122,3 +128,47 @@ def centred(gram: NDArray[np.float64]) -> NDArray[np.float64]:
 def _products(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(rows, columns): the inner product of every pair of matrices."""
     return first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
+
+
+def alike(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``depth.likeness``: ``cka`` and ``chance`` (points, points) of the looked-at images.
+
+    Withheld where the shuffled images look alike: then there were too few.
+    """
+    tick(0, 1)
+    return or_why_not("depth.likeness", TITLE, lambda: _alike(subject))
+
+
+def _alike(subject: Subject) -> Evidence:
+    inputs = subject.inputs(subject.looked_at)
+    found = similarity(subject.module, inputs)
+    off = float(np.abs(np.diag(found.cka) - 1).max())
+    high = float(np.nanmax(found.null_high))
+    return Evidence(
+        name="depth.likeness",
+        title=TITLE,
+        arrays={"cka": found.cka, "chance": found.chance},
+        facts={
+            "names": list(found.rows),
+            "images": found.images,
+            "shuffles": found.shuffles,
+            "split": subject.images.name,
+        },
+        checks=(
+            Check(
+                name="itself",
+                claim="Greatest difference from 1 of a layer's likeness to itself",
+                value=off,
+                limit=MOST_OFF,
+                passed=off <= MOST_OFF,
+            ),
+            Check(
+                name="shuffled",
+                claim="95th percentile of the likeness when one layer's images are shuffled, "
+                "of the pair where it is greatest",
+                value=high,
+                limit=MOST_BY_CHANCE,
+                passed=high <= MOST_BY_CHANCE,
+            ),
+        ),
+    )

@@ -128,7 +128,7 @@ class Freezer:
             scaled, shift = norm(args)
             if shift is None:
                 return scaled, *_unused(node)
-            return self._put_in(node, scaled + shift, shift, args), *_unused(node)
+            return self._put_in(node, scaled + shift, shift, ()), *_unused(node)
         if node.op == "glu":
             value, gate = args[0].chunk(2, args[1] if len(args) > 1 else -1)
             return (value * gate.sigmoid().detach(),)

@@ -17,6 +17,7 @@ Comes in: a module and one image.  Goes out: a ``Ledger``.  May be any network t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -25,12 +26,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.errors import InputError
+from striate.records import Check, Evidence
 from striate.records.ledger import Ledger, LedgerPart
+from striate.runs import evaluating
+from striate.seeing.frozen_evidence import or_why_not
 from striate.seeing.frozen_graph import Graph, capture
 from striate.seeing.frozen_rules import Freezer, Source
 from striate.seeing.frozen_run import run
 from striate.seeing.frozen_skips import skips_of, stream_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "Who wrote the logit"
+MOST_MISSED = 1e-4
 NO_SKIPS = (
     "This network has no skip, so no block adds to a stream: the parts are the image and the "
     "biases, each carried through every layer."
@@ -132,3 +139,55 @@ def _named(sources: list[Source]) -> tuple[LedgerPart, ...]:
         name = f"{label} ({times[label]})" if times[label] > 1 else label
         parts.append(LedgerPart(name=name, path=source.path, kind=source.kind))
     return tuple(parts)
+
+
+def ledger(subject: Subject, tick: Tick) -> list[Evidence]:
+    """One piece for each picture, ``ledger.<number>``: who wrote the logit of the class it says.
+
+    ``written`` (parts, 2): of that class and of the next.  Facts: ``parts`` (name, path, kind),
+    ``classes``, ``logits``, ``picture``, ``label``, ``why``, ``notes``.
+    """
+    pictures = subject.pictures
+    found: list[Evidence] = []
+    for number, name in enumerate(pictures.names):
+        tick(number, len(pictures))
+        title = f"{TITLE}: {name}"
+        look = partial(_written, subject, number, title)
+        found.append(or_why_not(f"ledger.{number}", title, look))
+        if found[-1].inapplicable is not None:
+            break
+    return found
+
+
+def _written(subject: Subject, number: int, title: str) -> Evidence:
+    pictures, names = subject.pictures, subject.preprocessing.classes
+    pixels = np.asarray(pictures.pixels)[number]
+    given = subject.prepared(pixels[None])
+    with evaluating(subject.module):
+        order = subject.logits(subject.module, given)[0].argsort(descending=True)
+    classes = [int(place) for place in order[:2]]
+    written = logit_ledger(subject.module, given[0], classes=classes)
+    label = int(pictures.labels[number])
+    return Evidence(
+        name=f"ledger.{number}",
+        title=title,
+        arrays={"written": written.written, "picture": pixels},
+        facts={
+            "parts": [[part.name, part.path, part.kind] for part in written.parts],
+            "classes": [names[place] for place in classes],
+            "logits": written.logits.tolist(),
+            "picture": pictures.names[number],
+            "label": names[label] if label >= 0 else None,
+            "why": pictures.why[number],
+            "notes": list(written.notes),
+        },
+        checks=(
+            Check(
+                name="sum",
+                claim="Relative difference between the sum of all parts and the logit",
+                value=written.error,
+                limit=MOST_MISSED,
+                passed=written.error <= MOST_MISSED,
+            ),
+        ),
+    )

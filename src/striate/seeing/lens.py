@@ -16,11 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.records import Evidence
 from striate.records.stream import LogitLens
 from striate.seeing.frozen_batches import graphs, labelled, losses, said
+from striate.seeing.frozen_evidence import measured, none, or_why_not, recomputed
 from striate.seeing.frozen_run import run
 from striate.seeing.frozen_skips import skips_of, stream_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "What it would say if it stopped here"
 NO_SKIPS = "This network has no skip, so nothing goes past its blocks to be read before the end."
 START = "before the first block"
 
@@ -61,4 +65,28 @@ def logit_lens(
         agreement=found[:, 2],
         images=len(images),
         inapplicable=None if rows else NO_SKIPS,
+    )
+
+
+def lens(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``stream.lens``: ``accuracy``, ``loss``, ``agreement`` (1 + blocks,)."""
+    tick(0, 1)
+    return or_why_not("stream.lens", TITLE, lambda: _lens(subject))
+
+
+def _lens(subject: Subject) -> Evidence:
+    inputs, labels = measured(subject)
+    found = logit_lens(subject.module, inputs, labels)
+    if found.inapplicable is not None:
+        return none("stream.lens", TITLE, found.inapplicable)
+    return Evidence(
+        name="stream.lens",
+        title=TITLE,
+        arrays={
+            "accuracy": found.accuracy,
+            "loss": found.loss,
+            "agreement": found.agreement,
+        },
+        facts={"names": list(found.names), "images": found.images, "split": subject.images.name},
+        checks=(recomputed(subject, inputs),),
     )

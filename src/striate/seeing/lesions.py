@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.records import Evidence
 from striate.records.stream import Lesions
 from striate.seeing.frozen_batches import (
     Statistics,
@@ -27,11 +28,14 @@ from striate.seeing.frozen_batches import (
     said,
     settled,
 )
+from striate.seeing.frozen_evidence import measured, none, or_why_not, recomputed
 from striate.seeing.frozen_graph import Graph, capture
 from striate.seeing.frozen_points import points_of
 from striate.seeing.frozen_run import run
 from striate.seeing.frozen_skips import skips_of, stream_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "What breaks without each block"
 SKIPS, LAYERS = "a branch adds nothing", "a layer is passed by"
 NOTHING = (
     "This network has no skip and no two layers that hand on the same shape, so nothing can be "
@@ -100,3 +104,36 @@ def _cuts(graph: Graph) -> dict[str, dict[int, Tensor]]:
         if graph.values[before.value].shape == graph.values[after.value].shape
         and after.value != graph.output
     }
+
+
+def lesioned(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``stream.lesions``: ``accuracy`` and, where norms can be, ``settled`` (blocks,).
+
+    Norms are estimated again on the looked-at images.  Facts: ``whole``, ``whole_settled``.
+    """
+    tick(0, 1)
+    return or_why_not("stream.lesions", TITLE, lambda: _lesioned(subject))
+
+
+def _lesioned(subject: Subject) -> Evidence:
+    inputs, labels = measured(subject)
+    settling = subject.inputs(subject.looked_at)
+    found = block_lesions(subject.module, inputs, labels, settling=settling)
+    if found.inapplicable is not None:
+        return none("stream.lesions", TITLE, found.inapplicable)
+    settled_too = not np.isnan(found.whole_settled)
+    return Evidence(
+        name="stream.lesions",
+        title=TITLE,
+        arrays={"accuracy": found.accuracy, **({"settled": found.settled} if settled_too else {})},
+        facts={
+            "names": list(found.names),
+            "whole": found.whole,
+            "whole_settled": found.whole_settled if settled_too else None,
+            "unit": found.unit,
+            "images": found.images,
+            "settled_on": len(settling),
+            "split": subject.images.name,
+        },
+        checks=(recomputed(subject, inputs),),
+    )

@@ -18,12 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import InputError
+from striate.records import Check, Evidence
 from striate.records.spectrum import PathSpectrum
 from striate.runs import evaluating
+from striate.seeing.frozen_evidence import none, or_why_not
 from striate.seeing.frozen_graph import Graph, Node, capture, tensors_in
 from striate.seeing.frozen_run import Compute, Values, run
 from striate.seeing.frozen_skips import Skip, paths_of, skips_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "The gradient by path length"
+MOST_MISSED = 1e-4
 NO_SKIPS = "This network has no skip, so the one path there is carries the whole gradient."
 ByLength = dict[int, Tensor]
 
@@ -161,9 +166,58 @@ def _autograd(module: nn.Module, graph: Graph, target: int) -> np.ndarray[Any, A
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
     }
     with evaluating(module), torch.enable_grad():
-        result = torch.func.functional_call(module, state, (image,))
-        logits = result if isinstance(result, Tensor) else result.logits
-        if graph.notes:  # a softmax at the end: the logits are what enters it
-            logits = run(graph, {0: image})[graph.output]
-        (gradient,) = torch.autograd.grad(logits[0, target], image)
+        try:
+            result = torch.func.functional_call(module, state, (image,))
+            logits = result if isinstance(result, Tensor) else result.logits
+            if graph.notes:  # a softmax at the end: the logits are what enters it
+                logits = run(graph, {0: image})[graph.output]
+            (gradient,) = torch.autograd.grad(logits[0, target], image)
+        except RuntimeError as error:
+            raise InputError(
+                f"{type(module).__name__} has no gradient by its image in float64: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
     return gradient[0].cpu().numpy()
+
+
+def paths(subject: Subject, tick: Tick) -> list[Evidence]:
+    """One piece, of the first picture: the gradient of its class's logit by path length.
+
+    ``gradient_norms``, ``gradient_shares`` and ``path_shares`` (lengths,).  Facts: ``counts`` (as
+    text, being of any size), ``branches``, ``class``, ``picture``, ``whole`` (norm of autograd's).
+    """
+    tick(0, 1)
+    return [or_why_not("paths", TITLE, lambda: _paths(subject))]
+
+
+def _paths(subject: Subject) -> Evidence:
+    pixels = np.asarray(subject.pictures.pixels)[:1]
+    found = path_spectrum(subject.module, subject.prepared(pixels)[0])
+    if not found.names:
+        return none("paths", TITLE, NO_SKIPS)
+    return Evidence(
+        name="paths",
+        title=TITLE,
+        arrays={
+            "gradient_norms": found.norms,
+            "gradient_shares": found.shares,
+            "path_shares": found.path_shares,
+        },
+        facts={
+            "counts": [str(count) for count in found.counts],
+            "branches": len(found.names),
+            "class": subject.preprocessing.classes[found.target],
+            "picture": subject.pictures.names[0],
+            "whole": float(np.linalg.norm(found.gradient)),
+        },
+        checks=(
+            Check(
+                name="sum",
+                claim="Relative difference between the sum of all lengths' gradients and the "
+                "gradient that autograd gives",
+                value=found.error,
+                limit=MOST_MISSED,
+                passed=found.error <= MOST_MISSED,
+            ),
+        ),
+    )

@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.errors import InputError
+from striate.records import Check, Evidence
 from striate.records.stream import Saturation
 from striate.seeing.frozen_batches import graphs, held
+from striate.seeing.frozen_evidence import measured, or_why_not
 from striate.seeing.frozen_points import Point, points_of
+from striate.seeing.subject import Subject, Tick
+
+TITLE = "How many of its directions each layer uses"
 
 
 def layer_saturation(
@@ -70,3 +75,43 @@ def _directions(covariance: NDArray[np.float64], level: float) -> int:
         return 0
     held_by: NDArray[np.float64] = values.cumsum()
     return 1 + int((held_by < level * total * (1 - 1e-12)).sum())
+
+
+def saturated(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``depth.saturation``: ``share``, ``directions``, ``channels`` (points,).
+
+    Withheld where a layer has fewer samples than channels: its share is then held down.
+    """
+    tick(0, 1)
+    return or_why_not("depth.saturation", TITLE, lambda: _saturated(subject))
+
+
+def _saturated(subject: Subject) -> Evidence:
+    inputs, _ = measured(subject)
+    found = layer_saturation(subject.module, inputs)
+    fewest = float((found.samples / found.channels).min())
+    return Evidence(
+        name="depth.saturation",
+        title=TITLE,
+        arrays={
+            "share": found.share,
+            "directions": found.directions,
+            "channels": found.channels,
+            "depths": found.depths,
+        },
+        facts={
+            "names": list(found.names),
+            "level": found.level,
+            "images": found.images,
+            "split": subject.images.name,
+        },
+        checks=(
+            Check(
+                name="samples",
+                claim="Least number of samples for each channel that a covariance is over",
+                value=fewest,
+                limit=1.0,
+                passed=fewest >= 1.0,
+            ),
+        ),
+    )

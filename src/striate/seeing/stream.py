@@ -13,11 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from striate.records import Evidence
 from striate.records.stream import StreamStrip
 from striate.seeing.frozen_batches import graphs
+from striate.seeing.frozen_evidence import measured, none, or_why_not, recomputed
 from striate.seeing.frozen_graph import Graph
 from striate.seeing.frozen_skips import Skip, skips_of, stream_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "The stream and what each block adds"
 NO_SKIPS = "This network has no skip: its blocks replace what they read, and there is no stream."
 
 
@@ -70,3 +74,28 @@ def _measured(graph: Graph, skip: Skip) -> Tensor:
 
 def _length(rows: Tensor) -> Tensor:
     return rows.square().sum(dim=1).sqrt()
+
+
+def strip(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``stream.strip``: ``norm``, ``ratio``, ``share``, ``cosine`` (blocks,)."""
+    tick(0, 1)
+    return or_why_not("stream.strip", TITLE, lambda: _strip(subject))
+
+
+def _strip(subject: Subject) -> Evidence:
+    inputs, _ = measured(subject)
+    found = stream_strip(subject.module, inputs)
+    if found.inapplicable is not None:
+        return none("stream.strip", TITLE, found.inapplicable)
+    return Evidence(
+        name="stream.strip",
+        title=TITLE,
+        arrays={
+            "norm": found.norm,
+            "ratio": found.ratio,
+            "share": found.share,
+            "cosine": found.cosine,
+        },
+        facts={"names": list(found.names), "images": found.images, "split": subject.images.name},
+        checks=(recomputed(subject, inputs),),
+    )
