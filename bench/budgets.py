@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from common import command, commit, hardware, today, versions, write
-from record import Cell, Column, Record
+from record import Cell, Column, Picture, Record, Table
 from striate.arch import Arch, from_dict
 from striate.flow.scale import scale
 from trainings import RUNS, Job, Outcome, outcomes
@@ -107,6 +107,7 @@ def record(
     head, changed = commit()
     table: list[dict[str, Cell]] = [
         {
+            "rule": one.rule,
             "network": one.rule if one.budget is None else f"{one.rule}, {one.budget / 1e6:.1f}M",
             "image": f"{one.arch.image[1]}×{one.arch.image[2]}",
             "depths": " ".join(str(stage.depth) for stage in one.arch.stages),
@@ -142,6 +143,7 @@ def record(
         versions=versions(("torch", "numpy")),
         seeds=tuple(range(options.seeds)),
         columns=(
+            Column(key="rule", title="rule"),
             Column(key="network", title="rule and budget"),
             Column(key="image", title="image"),
             Column(key="depths", title="depths"),
@@ -153,6 +155,29 @@ def record(
             Column(key="accuracy", title="accuracy", unit="%", shown=".2f"),
         ),
         rows=tuple(table),
+        picture=Picture(
+            title="Accuracy against cost, by what grows",
+            x="macs",
+            y="accuracy",
+            series="rule",
+            shared="base",
+        ),
+        tables=(
+            Table(
+                title="",
+                columns=(
+                    "network",
+                    "image",
+                    "depths",
+                    "widths",
+                    "params",
+                    "macs",
+                    "activations",
+                    "seed",
+                    "accuracy",
+                ),
+            ),
+        ),
         group="network",
         intervals=("accuracy",),
     )

@@ -98,6 +98,19 @@ class Table(Part):
     columns: tuple[str, ...]
 
 
+class Picture(Part):
+    """One column against another, means with standard errors, a line for each of ``series``.
+
+    ``shared``: the value of ``series`` whose rows are where every line begins.
+    """
+
+    title: str
+    x: str
+    y: str
+    series: str
+    shared: str | None = None
+
+
 class Hardware(Part):
     """The machine in words that name no machine: its kind, not its name."""
 
@@ -136,6 +149,7 @@ class Record(Part):
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    picture: Picture | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Record:
@@ -144,6 +158,8 @@ class Record(Part):
             if list(row) != keys:
                 raise ValueError(f"row {number} has {', '.join(row)}; the columns are {keys}")
         shown = [key for table in self.tables for key in table.columns]
+        if self.picture is not None:
+            shown += [self.picture.x, self.picture.y, self.picture.series]
         shown += self.intervals if self.group is None else (*self.intervals, self.group)
         claimed = [key for one in self.claims for key in (one.column, one.per) if key is not None]
         for key in (*self.averaged, *claimed, *shown):

@@ -176,11 +176,10 @@ def as_record(
         what=(
             "Time from the imports to the result (building the model included), peak memory of "
             f"the process, and total MACs, each the median of {most_runs(cells)} processes that "
-            "did nothing else (each forked off one that had done the imports, and its memory its own "
-            "before the clock started). The tools run the "
-            "model on real numbers, in evaluation mode, with gradients on or off as the examples "
-            "of their documentation have them; striate and the bare process build it on the meta "
-            "device. What was called: "
+            "did nothing else (each forked off one that had done the imports, its memory its own "
+            "before the clock started). The tools run the model on real numbers, in evaluation "
+            "mode, with gradients on or off as the examples of their documentation have them; striate "
+            "and the bare process build it on the meta device. What was called: "
             f"{used}."
         ),
         command=command,

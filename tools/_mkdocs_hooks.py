@@ -63,7 +63,8 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
         known = {path: name for name, path in _INCLUDED.items()}
         return f"[{link[1]}]({known[target]})" if target in known else link[1]
 
-    return _LINK.sub(put_right, text)
+    pictures = posixpath.relpath("docs", folder or ".") + "/"
+    return _LINK.sub(put_right, text).replace(f"]({pictures}", "](")
 
 
 def on_post_build(config: Any, **_: Any) -> None:

@@ -8,8 +8,10 @@ it is missed, and why; the page then says so too.
 from __future__ import annotations
 
 import sys
-from statistics import fmean
+from math import sqrt
+from statistics import fmean, stdev
 
+from _bench_pictures import PICTURES, drawn
 from _generated import ROOT, finish
 
 sys.path.insert(0, str(ROOT / "bench"))
@@ -25,7 +27,7 @@ what was run, on what, and the command that measures it again.
 
 def main() -> int:
     records = read_records()
-    page = "\n".join([HEAD, *(section(record) for record in records.values())])
+    page = "\n".join([HEAD, *(section(name, record) for name, record in records.items())])
     broken = [
         f"{name}: {'holds now' if claim.missed else 'does not hold'}: {claim.text} "
         f"({record.number(claim):g})"
@@ -35,11 +37,16 @@ def main() -> int:
     ]
     for line in broken:
         print(line, file=sys.stderr)
-    code = finish({ROOT / "bench" / "RESULTS.md": page})
+    pictures = {
+        PICTURES / f"{name}.svg": drawn(record, PICTURES / f"{name}.svg")
+        for name, record in records.items()
+        if record.picture is not None
+    }
+    code = finish({ROOT / "bench" / "RESULTS.md": page, **pictures}, folders=(PICTURES,))
     return code or int(bool(broken) and "--check" in sys.argv)
 
 
-def section(record: Record) -> str:
+def section(name: str, record: Record) -> str:
     """One record as a section of the page."""
     machine = record.hardware
     gpu = f", {machine.gpu}" if machine.gpu else ""
@@ -49,6 +56,9 @@ def section(record: Record) -> str:
     lines += [f"- {statement(record, key)}" for key in record.averaged]
     lines += [f"- {span(record, key, one)}" for one in record.groups() for key in record.intervals]
     lines += [f"- {verdict(record, claim)}" for claim in record.claims]
+    if record.picture is not None:
+        where = (PICTURES / f"{name}.svg").relative_to(ROOT).as_posix()
+        lines += ["", f"![{record.picture.title}](../{where})"]
     for part in record.tables or (Table(title="", columns=tuple(c.key for c in record.columns)),):
         lines += ["", *([f"**{part.title}**", ""] if part.title else ()), *table(record, part)]
     lines += ["", *(line for note in record.notes for line in (note, ""))]
@@ -94,13 +104,14 @@ def statement(record: Record, key: str) -> str:
 
 
 def span(record: Record, key: str, group: Cell) -> str:
-    """A column's mean in one group, the 95 % interval of that mean, and of how many rows."""
+    """A column's mean in one group, its standard error and 95 % interval, and of how many rows."""
     column = next(column for column in record.columns if column.key == key)
     values = record.values(key, group)
     low, high = (write(end, column) for end in interval(values))
     unit = f" {column.unit}" if column.unit else ""
     name = "" if group is None else f"{group}: "
-    mean = f"{write(fmean(values), column)}{unit}"
+    error = stdev(values) / sqrt(len(values))
+    mean = f"{write(fmean(values), column)} ± {write(error, column)}{unit} (standard error)"
     return f"{name}{column.title} {mean}, 95 % interval {low} to {high}, n = {len(values)}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from _bench_pictures import drawn
 from bench_results import section
 from common import hardware
 from record import Record, read_records
@@ -76,9 +77,10 @@ def test_a_record_is_shown_in_several_tables(plain: dict[str, Any]) -> None:
     parts = [{"title": "Who", "columns": ["seed"]}, {"title": "What", "columns": ["heads"]}]
     rows = [{"seed": 0, "heads": 0.5}, {"seed": 1, "heads": None}]
     shown = section(
+        "coins",
         Record.model_validate(
             {**plain, "rows": rows, "tables": parts, "notes": ["One coin rolled away."]}
-        )
+        ),
     )
     assert "**Who**\n\n| seed |\n| ---: |\n| 0 |\n| 1 |" in shown
     assert "| heads (share) |\n| ---: |\n| 0.50 |\n| — |" in shown
@@ -125,3 +127,23 @@ def test_the_machine_is_described_without_its_name(
     assert machine.cores >= 1
     assert machine.memory_gib > 0
     assert platform.node() not in machine.model_dump_json()
+
+
+def test_a_picture_is_drawn_from_the_rows_and_kept(plain: dict[str, Any], tmp_path: Path) -> None:
+    plain["columns"].append({"key": "side", "title": "side"})
+    for row, side in zip(plain["rows"], ("one", "other"), strict=True):
+        row["side"] = side
+    plain["picture"] = {"title": "Tosses", "x": "seed", "y": "heads", "series": "side"}
+    coins = Record.model_validate(plain)
+    file = tmp_path / "coins.svg"
+    first = drawn(coins, file)
+    assert all(word in first for word in ("<svg", "Tosses", "heads (share)", "other"))
+    file.write_text(first.replace("Tosses", "Drawn by another version"))
+    assert "Drawn by another version" in drawn(coins, file)
+    plain["rows"][0]["heads"] = 0.25
+    again = drawn(Record.model_validate(plain), file)
+    assert "Drawn by another version" not in again
+    assert again.splitlines()[-1] != first.splitlines()[-1]
+    plain["picture"]["series"] = "none such"
+    with pytest.raises(ValueError, match="no column 'none such'"):
+        Record.model_validate(plain)
