@@ -178,8 +178,8 @@ def as_record(
             f"the process, and total MACs, each the median of {most_runs(cells)} processes that "
             "did nothing else (each forked off one that had done the imports, its memory its own "
             "before the clock started). The tools run the model on real numbers, in evaluation "
-            "mode, with gradients on or off as the examples of their documentation have them; striate "
-            "and the bare process build it on the meta device. What was called: "
+            "mode, with gradients on or off as the examples of their documentation have them; "
+            "striate and the bare process build it on the meta device. What was called: "
             f"{used}."
         ),
         command=command,
