@@ -246,7 +246,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         Worker(read_orders(Path(arguments[0])), os.environ[STORAGE]).run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         return Interrupted.exit_code
     except StriateError as error:
         sys.stderr.write(f"{error}\n")
