@@ -17,6 +17,8 @@ def head_bias(module: nn.Module, place: Place, forward: Forward, inputs: Tensor)
     another map B and at 2A - 3B are tied by one equation, which no other function obeys at maps
     that are drawn at random.
     """
+    if place.skip:  # a class token goes on beside the map
+        return None
     with torch.no_grad():
         _, seen = watch(module, [place.path], lambda: forward(inputs))
         own = seen[place.path]

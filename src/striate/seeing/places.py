@@ -12,6 +12,8 @@ from striate.building import Network
 from striate.seeing.passing import submodules, watch
 from striate.seeing.subject import Subject
 
+BLOCKS = 4
+
 Layout = Literal["channels-first", "channels-last", "tokens"]
 
 
@@ -43,6 +45,8 @@ def as_map(handed: Tensor, place: Place) -> Tensor:
 def map_places(subject: Subject) -> list[Place]:
     """For each size of map the last module that hands one on, in order of passing.
 
+    Of tokens with a class token among them, a few blocks before the last.
+
     Of a Network, its stem, stages and what its head does before it pools; of another module, all.
     Modules that are called more than once, or hand on something else than one tensor, are left
     out, and so are those that do nothing.
@@ -58,22 +62,46 @@ def map_places(subject: Subject) -> list[Place]:
     with torch.no_grad():
         _, seen = watch(module, paths, lambda: subject.logits(module, inputs), calls=calls)
     grids = _grids(seen, inputs)
+    places = [
+        place
+        for path, handed in seen.items()
+        if calls[path] == 1 and (place := _place(path, handed, grids)) is not None
+    ]
     found: dict[tuple[int, int], Place] = {}
-    for path, handed in seen.items():
-        place = _place(path, handed, grids) if calls[path] == 1 else None
-        if place is not None:
-            found.pop(place.size, None)
-            found[place.size] = place
-    return list(found.values())
+    for place in places:
+        found.pop(place.size, None)
+        found[place.size] = place
+    kept = [place for place in found.values() if not place.skip]
+    return kept + _before_the_last(module, [place for place in places if place.skip])
+
+
+def _before_the_last(module: nn.Module, places: list[Place]) -> list[Place]:
+    """Of the places with a class token, up to ``BLOCKS`` evenly spaced ones.
+
+    The class token alone goes on from the last block, so that its map has no slope; what decided
+    was read from the tokens of the blocks before.  Blocks are members of a list; without any, all
+    modules count.
+    """
+    parts = submodules(module)
+    lists = (nn.Sequential, nn.ModuleList)
+    blocks = [p for p in places if isinstance(parts.get(p.path.rpartition(".")[0]), lists)]
+    # The shallowest list is that of the blocks; inside them there may be others.
+    depth = min((place.path.count(".") for place in blocks), default=0)
+    blocks = [place for place in blocks if place.path.count(".") == depth] or places
+    before = blocks[:-1] or blocks
+    step = max(1, -(-len(before) // BLOCKS))
+    return before[::-1][::step][::-1]
 
 
 def _eligible(module: nn.Module, path: str) -> bool:
     if not isinstance(module, Network):
         return True
     head, *rest = path.split(".")
+    attends = any(stage.kind.on == "tokens" for stage in module.arch.stages)
     return (
         path == "stem"
         or (head == "stages" and len(rest) == 1)
+        or (attends and head == "stages" and len(rest) == 3 and rest[1] == "blocks")
         or path in ("head.widen", "head.norm_map", "head.act_map")
     )
 
