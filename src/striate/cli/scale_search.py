@@ -23,6 +23,7 @@ from striate.flow.search_told import (
 )
 from striate.records import EpochRecord
 from striate.records.search import Candidate, SearchResult
+from striate.records.wording import many
 
 
 def searched(told: Talk, data: str, options: SearchOptions) -> Searched:
@@ -91,9 +92,9 @@ class _Display:
             f"{count(event.base.macs)} MACs, images of {_by(event.base)}"
         )
         told.tell(
-            f"{tried} choices of α, β and γ round to {len(event.candidates)} networks, of which "
-            f"{len(event.candidates) - len(out)} are trained and {len(out)} are not; with the base "
-            f"{event.trainings} trainings.",
+            f"{tried} choices of α, β and γ round to {many(len(event.candidates), 'network')}: "
+            f"{len(event.candidates) - len(out)} to train, {len(out)} left out; with the base "
+            f"{many(event.trainings, 'training')}.",
             hang=2,
         )
         told.tell(f"Proxy: {event.proxy.told}. Folder: {escape(str(event.folder))}", hang=2)
