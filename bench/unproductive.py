@@ -15,37 +15,28 @@ record is written.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 
-from common import ROOT, command, commit, hardware, today, versions, write
+from common import command, commit, hardware, today, versions, write
 from record import Cell, Claim, Column, Record
-from striate.arch import Arch, from_dict, to_toml
+from striate.arch import Arch, from_dict
 from striate.building import build
 from striate.checking import check
-from striate.data import DataOptions, open_data
-from striate.flow.events import Evaluated, FitOptions
-from striate.flow.fit import fit_events
 from striate.flow.fix_arch import fix
 from striate.records import Finding, Trace
 from striate.tracing import trace
+from trainings import RUNS, Job, Outcome, outcomes
 
 RULE = "FL201"
 LIMIT = 0.005
 """The most accuracy that the mended network may lose, at the upper end of the interval."""
 
-KEPT = ROOT / "runs" / "unproductive.jsonl"
-Variant = Literal["original", "mended"]
+KEPT = RUNS / "unproductive.jsonl"
 
 
 def rows(*stages: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,24 +94,6 @@ class Case:
     saved_macs: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One finished run.  ``digest``: of the architecture as TOML."""
-
-    net: str
-    variant: Variant
-    seed: int
-    epochs: int
-    part: int
-    digest: str
-    accuracy: float
-    loss: float
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        return self.net, self.variant, self.seed, self.epochs, self.part, self.digest
-
-
 def case(arch: Arch) -> Case:
     """What the rule says of ``arch``, done; an error where it says nothing, or says it again."""
     before = shapes(arch)
@@ -150,83 +123,14 @@ def finding(traced: Trace) -> Finding | None:
     return next(iter(check(traced, select=[RULE])), None)
 
 
-def images_of(data: str, part: int) -> Path:
-    """The first ``part`` training images, as many of each class, and all test images."""
-    file = KEPT.with_name(f"unproductive-{part}.npz")
-    if not file.exists():
-        whole = open_data(data, DataOptions(val=0))
-        labels, classes = whole.train.labels, len(whole.classes)
-        first = [np.flatnonzero(labels == one)[: part // classes] for one in range(classes)]
-        kept = np.sort(np.concatenate(first))
-        beside = file.with_suffix(".part.npz")
-        np.savez(
-            beside,
-            x_train=whole.train.pixels(kept),
-            y_train=labels[kept],
-            x_test=whole.test.pixels(np.arange(len(whole.test))),
-            y_test=whole.test.labels,
-        )
-        beside.rename(file)
-    return file
-
-
-def trained(images: Path, arch: Arch, seed: int, epochs: int) -> tuple[float, float]:
-    """Accuracy and loss on the test images, of one run as ``striate fit`` does it."""
-    with tempfile.TemporaryDirectory(prefix="unproductive-") as folder:
-        toml = Path(folder) / "arch.toml"
-        toml.write_text(to_toml(arch), encoding="utf-8")
-        options = FitOptions(
-            arch=str(toml), epochs=epochs, seed=seed, setting="bf16-channels-last", threads=1,
-            workers=0, device="cpu", out=Path(folder) / "run",
-        )  # fmt: skip
-        events = fit_events(str(images), options)
-        for event in events:
-            if isinstance(event, Evaluated):
-                events.close()  # the report is not wanted
-                return event.evaluation.accuracy, event.evaluation.loss
-    raise AssertionError("fit_events ends with an evaluation")
-
-
-def kept() -> dict[tuple[Any, ...], Outcome]:
-    """The finished runs; a line that was cut off by a kill is none."""
-    found: dict[tuple[Any, ...], Outcome] = {}
-    if KEPT.exists():
-        for line in KEPT.read_text(encoding="utf-8").splitlines():
-            try:
-                outcome = Outcome(**json.loads(line))
-            except json.JSONDecodeError:
-                continue
-            found[outcome.key] = outcome
-    return found
-
-
-def outcomes(
-    cases: dict[str, Case], images: Path, options: argparse.Namespace
-) -> Iterator[Outcome]:
-    """Every run, seed by seed, trained unless it is kept."""
-    known = kept()
+def trainings(cases: dict[str, Case], options: argparse.Namespace) -> Iterator[tuple[str, Job]]:
+    """Every network as it is and as it is mended, seed by seed; with the name of its column."""
     for seed in range(max(options.seeds)):
-        for net, seeds in zip(cases, options.seeds, strict=True):
-            if seed >= seeds:
-                continue
-            one = cases[net]
-            for variant, arch in (("original", one.original), ("mended", one.mended)):
-                digest = hashlib.sha256(to_toml(arch).encode()).hexdigest()[:16]
-                key = (net, variant, seed, options.epochs, options.part, digest)
-                if key not in known:
-                    accuracy, loss = trained(images, arch, seed, options.epochs)
-                    known[key] = Outcome(
-                        net=net, variant=variant, seed=seed, epochs=options.epochs,
-                        part=options.part, digest=digest, accuracy=accuracy, loss=loss,
-                    )  # fmt: skip
-                    with KEPT.open("a", encoding="utf-8") as lines:
-                        lines.write("\n" * _cut_off() + json.dumps(asdict(known[key])) + "\n")
-                    print(f"{net} {variant} seed {seed}: {accuracy:.2%}", file=sys.stderr)
-                yield known[key]
-
-
-def _cut_off() -> bool:
-    return KEPT.exists() and KEPT.stat().st_size > 0 and KEPT.read_bytes()[-1:] != b"\n"
+        for one, seeds in zip(cases.values(), options.seeds, strict=True):
+            if seed < seeds:
+                for variant, arch in (("original", one.original), ("mended", one.mended)):
+                    job = Job(arch=arch, seed=seed, epochs=options.epochs, part=options.part)
+                    yield variant, job
 
 
 def main() -> None:
@@ -243,17 +147,19 @@ def main() -> None:
         asked.error(f"--seeds: one number of at least 2 for all, or one for each of {options.nets}")
     os.nice(19)
     torch.set_num_threads(1)
-    KEPT.parent.mkdir(exist_ok=True)
     cases = {net: case(NETS[net]) for net in options.nets}
-    images = images_of(options.data, options.part)
-    done = list(outcomes(cases, images, options))
+    jobs = [job for _, job in trainings(cases, options)]
+    done = [outcome for _, outcome in outcomes(jobs, options.data, KEPT)]
     write(record(cases, done, options), "unproductive")
 
 
 def record(cases: dict[str, Case], done: Sequence[Outcome], options: argparse.Namespace) -> Record:
     """One row a pair of runs."""
     head, changed = commit()
-    accuracy = {(one.net, one.variant, one.seed): one.accuracy for one in done}
+    accuracy = {
+        (job.arch.name.removesuffix("-mended"), variant, job.seed): outcome.accuracy
+        for (variant, job), outcome in zip(trainings(cases, options), done, strict=True)
+    }
     table: list[dict[str, Cell]] = [
         {
             "network": net,
