@@ -39,8 +39,8 @@ class Mean:
     def of(cls, values: Sequence[float]) -> Mean | None:
         """None where there are no values.
 
-        >>> Mean.of([0.5, 0.7, 0.6])
-        Mean(mean=0.6, error=0.057735026918962574, n=3)
+        >>> Mean.of([0.5, 0.5])
+        Mean(mean=0.5, error=0.0, n=2)
         """
         if not values:
             return None
