@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from striate.flow.predict import predict as predict
     from striate.flow.scale import scale as scale
     from striate.flow.see import see as see
+    from striate.flow.sweep import sweep as sweep
     from striate.flow.weights import load_weights as load_weights
     from striate.tracing import trace as trace
 
@@ -45,11 +46,12 @@ _HOMES = {
     "predict": ("striate.flow.predict", "predict"),
     "scale": ("striate.flow.scale", "scale"),
     "see": ("striate.flow.see", "see"),
+    "sweep": ("striate.flow.sweep", "sweep"),
 }
 
 __all__ = [
     "Arch", "__version__", "advise", "build", "check", "export", "fit", "fix", "load",
-    "load_weights", "predict", "scale", "see", "trace", "zoo",
+    "load_weights", "predict", "scale", "see", "sweep", "trace", "zoo",
 ]  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_stopped_and_the_same_command_again(striate: Striate, tmp_path: Path) ->
     while process.poll() is None and not list(runs.glob("*/checkpoint/*.safetensors")):
         time.sleep(0.05)  # until an epoch is done
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=400)
     said = "interrupted: stopped; what was trained is kept in swept, and the same command goes on"
     assert (process.returncode, err.strip().splitlines()[-1]) == (130, said)
     assert (tmp_path / "swept" / "sweep.html").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -331,9 +332,13 @@ def command(
         command=" ".join(["striate", *map(shlex.quote, sys.argv[1:])]),
     )  # fmt: skip
     folder: Path | None = None
-    with Board(told) as board, terminated_as_interrupted():
+    with (
+        Board(told) as board,
+        terminated_as_interrupted(),
+        closing(sweep_events(data, options)) as events,
+    ):
         try:
-            for event in sweep_events(data, options):
+            for event in events:
                 if isinstance(event, Planned):
                     show_plan(told, event.plan)
                     if dry_run:
@@ -355,8 +360,11 @@ def command(
                     told.tell(f"[key]Page[/]  {escape(str(event.page))}")
                     told.document(event.result.as_json())
         except KeyboardInterrupt:
+            board.close()
+            events.close()  # the workers save first
             raise stopped(folder) from None
         except ReaderGone:
+            events.close()
             raise Interrupted(f"the reader of the output has gone: {stopped(folder)}") from None
 
 

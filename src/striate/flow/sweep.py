@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def sweep(data: str, options: SweepOptions) -> SweepResult:
 
 def sweep_events(
     data: str, options: SweepOptions, *, reading: Reading | None = None
-) -> Iterator[SweepEvent]:
+) -> Generator[SweepEvent]:
     """The whole job, event by event.  ``reading``: as ``fit_events`` takes it."""
     plan = plan_sweep(data, options, reading=reading)
     yield Planned(plan=plan, result=result_of(plan, options, (), setting=None))
@@ -111,7 +111,7 @@ def sweep_events(
         yield from _swept(plan, options, study)
 
 
-def _swept(plan: Plan, options: SweepOptions, study: Study) -> Iterator[SweepEvent]:
+def _swept(plan: Plan, options: SweepOptions, study: Study) -> Generator[SweepEvent]:
     _agree(study, plan, options)
     _claim(plan)  # a storage that does not answer leaves no folder
 
@@ -144,7 +144,7 @@ def _swept(plan: Plan, options: SweepOptions, study: Study) -> Iterator[SweepEve
 
 def _trained(
     plan: Plan, options: SweepOptions, study: Study, setting: str, count: int
-) -> Iterator[SweepEvent]:
+) -> Generator[SweepEvent]:
     """Workers, watched until every training has ended."""
     cores = os.cpu_count() or 1
     threads = options.training.threads or max(1, cores // count)
