@@ -39,7 +39,7 @@ def subject_of_run(parts: ReportParts, options: LookOptions | None = None) -> Su
         setting=known_setting(parts.recipe.setting),
         options=options,
     )
-    return replace(subject, trace=parts.trace, fresh=fresh)
+    return replace(subject, trace=parts.trace, fresh=fresh, train=parts.dataset.train)
 
 
 def look_in_ways(

@@ -112,9 +112,10 @@ def _paths(subject: Subject, tick: Tick) -> Sequence[Evidence]:
 
 def _depth(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     from striate.seeing.cka import alike
+    from striate.seeing.probes import probed
     from striate.seeing.saturation import saturated
 
-    return _one_after_another((saturated, alike), subject, tick)
+    return _one_after_another((probed, saturated, alike), subject, tick)
 
 
 def _one_after_another(
@@ -150,7 +151,7 @@ WAYS: tuple[Way, ...] = (
     Way(name="stream", what="the residual stream, block by block", compute=_stream),
     Way(name="ledger", what="which block wrote how much of a logit", compute=_ledger),
     Way(name="paths", what="the gradient by path length", compute=_paths),
-    Way(name="depth", what="which directions layers use, how alike they are", compute=_depth),
+    Way(name="depth", what="what each layer adds: probes, saturation, likeness", compute=_depth),
 )
 
 

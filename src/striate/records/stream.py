@@ -54,6 +54,7 @@ class Lesions:
 
     ``settled``: the same with batch norms estimated again behind the lesion; NaN without batch
     norms.  ``whole``, ``whole_settled``: with nothing taken out.  ``unit``: what a block is here.
+    ``settled_on``: images that norms are estimated on.
     """
 
     names: tuple[str, ...]
@@ -63,6 +64,7 @@ class Lesions:
     whole_settled: float
     unit: str
     images: int
+    settled_on: int
     inapplicable: str | None = None
 
 

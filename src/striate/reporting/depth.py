@@ -47,6 +47,15 @@ def bar(value: float, most: float, words: str, *, signed: bool = False) -> Html:
     return join([words, " ", drawn])
 
 
+def _signed(text: str) -> str:
+    """A number with a minus sign instead of a hyphen.
+
+    >>> _signed("-0.25")
+    '−0.25'
+    """
+    return text.replace("-", "−")
+
+
 def _column(
     title: str,
     values: Sequence[float] | NDArray[np.float64],
@@ -78,8 +87,8 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
         arrays = strip.arrays
         columns += [
             _column("stream", arrays["norm"], number),
-            _column("share", arrays["share"], lambda value: percent(value, 0)),
-            _column("cosine", arrays["cosine"], lambda value: f"{value:.2f}", most=1.0),
+            _column("share", arrays["share"], lambda value: percent(value, 0), most=1.0),
+            _column("cosine", arrays["cosine"], lambda value: _signed(f"{value:.2f}"), most=1.0),
         ]
     if lens is not None:
         columns += [
@@ -168,7 +177,7 @@ def _ledger(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
             [
                 name,
                 *(
-                    bar(float(column[at]), top, f"{column[at]:+.3f}", signed=True)
+                    bar(float(column[at]), top, _signed(f"{column[at]:+.3f}"), signed=True)
                     for column, top in zip(columns, most, strict=True)
                 ),
             ]
@@ -225,7 +234,9 @@ def paths_section(piece: Evidence) -> Html:
         ),
         _column("of all", arrays["path_shares"], lambda value: percent(value, 1)),
         _column("norm", arrays["gradient_norms"], number),
-        _column("of the gradient", arrays["gradient_shares"], lambda value: f"{value:+.1%}"),
+        _column(
+            "of the gradient", arrays["gradient_shares"], lambda value: _signed(f"{value:+.1%}")
+        ),
     ]
 
     def draw() -> Html:
@@ -247,6 +258,38 @@ def paths_section(piece: Evidence) -> Html:
 def depth_section(pieces: Sequence[Evidence]) -> Html:
     """Layers by depth: the directions they use, and how alike they are."""
     return join([_DEPTH[piece.name.partition(".")[2]](piece) for piece in pieces])
+
+
+def _probes(piece: Evidence) -> Html:
+    if piece.inapplicable is not None:
+        return shown(piece, lambda: el("div"), "")
+    facts, arrays = piece.facts, piece.arrays
+
+    def draw() -> Html:
+        columns = [
+            _column("after", arrays["accuracy"], lambda v: percent(v, 0), most=1.0)[1],
+            _column("before", arrays["before"], lambda v: percent(v, 0), most=1.0)[1],
+        ]
+        rows: list[list[Child]] = [
+            [str(name), int(arrays["depths"][at]), columns[0][at], columns[1][at]]
+            for at, name in enumerate(facts["names"])
+        ]
+        heads = ["layer", "depth", "probe", "before training"]
+        marked = list(facts["names"]).index(facts["rises_until"])
+        return table(heads, rows, label="Probes by depth", numeric=(1, 2, 3), marked=marked)
+
+    unfinished = len(facts["names"]) - int(facts["converged"])
+    caption = (
+        f"Accuracy on {counted(facts['images'], 'image')} of the {facts['split']} split of a "
+        "linear classifier that is given the mean of each channel, fitted on "
+        f"{counted(facts['trained_on'], 'training image')}. The network itself gets "
+        f"{percent(facts['whole'], 0)}, the commonest class {percent(facts['baseline'], 0)}. Set "
+        "off is the first layer within one standard error of the best: behind it accuracy no "
+        "longer rises."
+    )
+    if unfinished:
+        caption += f" {counted(unfinished, 'fit')} had not come to its end."
+    return join([el("h4", piece.title), shown(piece, draw, caption)])
 
 
 def _saturation(piece: Evidence) -> Html:
@@ -311,6 +354,7 @@ def _likeness(piece: Evidence) -> Html:
 
 
 _DEPTH: Mapping[str, Callable[[Evidence], Html]] = {
+    "probes": _probes,
     "saturation": _saturation,
     "likeness": _likeness,
 }

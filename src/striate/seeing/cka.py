@@ -18,9 +18,9 @@ from striate import keyed
 from striate.errors import InputError
 from striate.records import Check, Evidence
 from striate.records.stream import Similarity
-from striate.seeing.frozen_batches import graphs, held
+from striate.seeing.frozen_batches import fitting, held
 from striate.seeing.frozen_evidence import or_why_not
-from striate.seeing.frozen_graph import Graph
+from striate.seeing.frozen_graph import Graph, capture
 from striate.seeing.frozen_points import points_of
 from striate.seeing.subject import Subject, Tick
 
@@ -41,14 +41,15 @@ def similarity(
 ) -> Similarity:
     """CKA between every point of ``module`` and every point of ``other`` (default: itself).
 
-    ``images``: (N, C, H, W), N ≥ 4, taken ``batch`` at a time; a last batch of less than 4 joins
-    the one before.  InputError for fewer.
+    ``images``: (N, C, H, W), N ≥ 4, taken ``batch`` at a time, or as many as fit into
+    memory; a last batch of less than 4 joins the one before.  InputError for fewer.
     """
     if len(images) < LEAST or batch < LEAST:
         raise InputError(
             f"{len(images)} images, {batch} at a time: CKA without bias needs at least {LEAST}"
         )
-    sizes = _sizes(len(images), batch)
+    room = min(fitting(net, images) for net in (module, other or module))
+    sizes = _sizes(len(images), max(LEAST, min(batch, room)))
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     crosses: list[NDArray[np.float64]] = []
@@ -97,7 +98,7 @@ def _sizes(count: int, batch: int) -> list[int]:
 
 def _grams(module: nn.Module, images: Tensor) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """The points' names and (points, n, n): their U-centred Gram matrices."""
-    ((_, graph),) = graphs(module, images, len(images))
+    graph = capture(module, images)
     points = points_of(graph)
     return (
         tuple(point.name for point in points),

@@ -17,6 +17,7 @@ from striate.errors import InputError
 from striate.seeing.frozen_graph import Graph, Node, capture, words
 from striate.seeing.frozen_run import Compute, Values, plainly, run
 
+ROOM = 2**30  # bytes that the values of one graph may take
 Statistics = dict[int, tuple[Tensor, Tensor]]
 _BATCH_NORMS = words("native_batch_norm cudnn_batch_norm miopen_batch_norm")
 _CHANNELS_FIRST = words(
@@ -27,14 +28,28 @@ _CHANNELS_LAST = words("native_layer_norm addmm mm linear _fused_rms_norm")
 
 
 def graphs(module: nn.Module, images: Tensor, batch: int) -> Iterator[tuple[slice, Graph]]:
-    """The images' places and their graph, batch after batch.  InputError without images."""
+    """The images' places and their graph, batch after batch.  InputError without images.
+
+    A batch is of less than ``batch`` images where their values would not fit into ``ROOM``.
+    """
     if images.dim() != 4 or len(images) == 0:
         raise InputError(f"the images have shape {tuple(images.shape)}; give (N, C, H, W), N ≥ 1")
     if batch < 1:
         raise InputError(f"batch {batch}: give at least 1")
+    batch = min(batch, fitting(module, images))
     for start in range(0, len(images), batch):
         here = slice(start, min(start + batch, len(images)))
         yield here, capture(module, images[here])
+
+
+def fitting(module: nn.Module, images: Tensor) -> int:
+    """How many of these images' graphs fit into ``ROOM`` together, 1 at least."""
+    graph = capture(module, images[:1])
+    kept = {
+        value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
+        for value in graph.values
+    }
+    return max(1, ROOM // max(1, sum(kept.values())))
 
 
 def labelled(images: Tensor, labels: Tensor | NDArray[np.int64]) -> NDArray[np.int64]:

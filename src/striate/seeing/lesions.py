@@ -22,6 +22,7 @@ from striate.records.stream import Lesions
 from striate.seeing.frozen_batches import (
     Statistics,
     estimated,
+    fitting,
     graphs,
     has_batch_norms,
     labelled,
@@ -55,10 +56,12 @@ def block_lesions(
 
     In a network without skips a block is a layer that hands on the shape it is given.
     ``settling``: images, as training knows them, on which batch norms are estimated again; by
-    default the first ``batch`` of ``images``.
+    default the first ``batch`` of ``images``; of both as many as fit into memory.
     """
     right = labelled(images, labels)
-    first = capture(module, images[:batch] if settling is None else settling)
+    known_by = images[:batch] if settling is None else settling
+    known_by = known_by[: fitting(module, known_by)]
+    first = capture(module, known_by)
     names, unit = tuple(_cuts(first)), SKIPS if stream_of(first, skips_of(first)) else LAYERS
     settle = has_batch_norms(first)
     with torch.no_grad():
@@ -88,6 +91,7 @@ def block_lesions(
         whole_settled=float(found[0, 1]),
         unit=unit,
         images=len(images),
+        settled_on=len(known_by),
         inapplicable=None if names else NOTHING,
     )
 
@@ -132,7 +136,7 @@ def _lesioned(subject: Subject) -> Evidence:
             "whole_settled": found.whole_settled if settled_too else None,
             "unit": found.unit,
             "images": found.images,
-            "settled_on": len(settling),
+            "settled_on": found.settled_on,
             "split": subject.images.name,
         },
         checks=(recomputed(subject, inputs),),

@@ -13,13 +13,25 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate import keyed
 from striate.errors import InputError
+from striate.records import Check, Evidence
 from striate.records.stream import Probes
 from striate.seeing.frozen_batches import graphs, held, labelled, said
+from striate.seeing.frozen_evidence import measured, none, or_why_not
 from striate.seeing.frozen_points import Point, points_of
+from striate.seeing.subject import Images, Subject, Tick
+
+TITLE = "What a linear classifier could say at each layer"
+NO_TRAINING = (
+    "A probe is fitted on training images, and none are at hand for a network without its run."
+)
+TRAINED_ON = 512
+DEVIATIONS = 4.0
 
 Rows = NDArray[np.float64]
 
@@ -92,3 +104,53 @@ def _fitted(
         probe.fit((rows - middle) / spread, labels)
     guesses = [np.asarray(probe.predict((some - middle) / spread), np.int64) for some in asked]
     return guesses, not any(issubclass(w.category, ConvergenceWarning) for w in heard)
+
+
+def probed(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``depth.probes``: ``accuracy``, and ``before`` training, (points,).
+
+    Withheld where probes fitted on shuffled labels do better than chance: they would say more of
+    the probe than of the layer.
+    """
+    tick(0, 1)
+    if (train := subject.train) is None:
+        return none("depth.probes", TITLE, NO_TRAINING)
+    return or_why_not("depth.probes", TITLE, lambda: _probed(subject, train))
+
+
+def _probed(subject: Subject, train: Images) -> Evidence:
+    inputs, right = measured(subject)
+    places = np.arange(min(TRAINED_ON, len(train.labels)), dtype=np.int64)
+    pixels = torch.as_tensor(train.pixels(places)).to(inputs.device)
+    given, learned = subject.preprocessing(pixels), train.labels[places]
+    found = linear_probes(subject.module, (given, learned), (inputs, right))
+    before = linear_probes(subject.random(0), (given, learned), (inputs, right))
+    mixed = learned[keyed.bits(0, "seeing.probes", places).argsort()]
+    chance = linear_probes(subject.module, (given, mixed), (inputs, right))
+    share = chance.baseline
+    limit = share + DEVIATIONS * float(np.sqrt(share * (1 - share) / len(right)))
+    best = float(np.median(chance.accuracy))
+    return Evidence(
+        name="depth.probes",
+        title=TITLE,
+        arrays={"accuracy": found.accuracy, "before": before.accuracy, "depths": found.depths},
+        facts={
+            "names": list(found.names),
+            "rises_until": found.names[found.rises_until],
+            "whole": found.whole,
+            "baseline": found.baseline,
+            "converged": int(found.converged.sum()),
+            "trained_on": found.trained_on,
+            "images": found.images,
+            "split": subject.images.name,
+        },
+        checks=(
+            Check(
+                name="shuffled labels",
+                claim="Median accuracy, over the layers, of probes fitted on shuffled labels",
+                value=best,
+                limit=limit,
+                passed=best <= limit,
+            ),
+        ),
+    )

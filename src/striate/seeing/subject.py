@@ -81,7 +81,8 @@ class Subject:
     ``start``: the network as it was before training.  ``setting``: how it is to be computed.
     ``trace``: of the network, at the size of its images.  ``given``: images that were named,
     instead of those ``pictures`` chooses.  ``fresh``: makes the network with other random weights,
-    by number; without it the weights of each layer are shuffled.
+    by number; without it the weights of each layer are shuffled.  ``train``: the images it was
+    trained on, where they are at hand.
     """
 
     module: nn.Module
@@ -94,6 +95,7 @@ class Subject:
     trace: Trace | None = None
     given: Pictures | None = None
     fresh: Callable[[int], nn.Module] | None = None
+    train: Images | None = None
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """The network's input for these images: (n, C, H, W) float32."""
