@@ -13,6 +13,7 @@ samples' content and the seed, never by their place in a list.
 from striate.data.augment import Augment
 from striate.data.batching import Batch, batches, load_batch
 from striate.data.dataset import Dataset, SourceSizes
+from striate.data.describing import describe_data
 from striate.data.fitting import fit_image, to_channels
 from striate.data.form import decode_image, read_image, read_original
 from striate.data.normalising import normalise
@@ -36,6 +37,7 @@ __all__ = [
     "Truth",
     "batches",
     "decode_image",
+    "describe_data",
     "epoch_plan",
     "files_below",
     "fit_image",

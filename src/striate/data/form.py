@@ -37,7 +37,11 @@ class Form:
 
     def original(self, data: bytes) -> Pixels:
         """(C, h, w) at its own size; BadImage where it cannot be decoded."""
-        pixels = to_channels(decode(data, self.decoder), self.image[0])
+        return self.converted(decode(data, self.decoder))
+
+    def converted(self, decoded: Pixels) -> Pixels:
+        """What ``decode`` gave, in this form's channels and depth, at its own size."""
+        pixels = to_channels(decoded, self.image[0])
         if self.deep and pixels.dtype == np.uint8:
             return pixels.astype(np.uint16) * np.uint16(257)
         return pixels

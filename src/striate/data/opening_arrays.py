@@ -26,14 +26,14 @@ def open_arrays(listing: Listing, options: DataOptions) -> Dataset:
         assert isinstance(part.content, Decoded)
         contents[name] = part.content
         kept[name] = np.arange(len(part.labels))
-        digests[name] = _digests(listing, name, part.content)
+        digests[name] = array_digests(listing, name, part.content)
     selections, notes = split_up(listing, kept, digests, options)
     train = contents["train"].pixels
     height, width = options.side or train.shape[2:]
     image = (options.channels or int(train.shape[1]), int(height), int(width))
     _check_channels(listing, train.shape[1], image[0])
     stores: dict[PartName, HeldPixels] = {
-        name: HeldPixels(array=_fitted(contents[chosen.part].pixels, chosen.rows, image, options))
+        name: HeldPixels(array=fitted(contents[chosen.part].pixels, chosen.rows, image, options))
         for name, chosen in selections.items()
     }
     if image != train.shape[1:]:
@@ -64,7 +64,8 @@ def _check_channels(listing: Listing, came: int, asked: int) -> None:
         )
 
 
-def _digests(listing: Listing, name: PartName, content: Decoded) -> Words:
+def array_digests(listing: Listing, name: PartName, content: Decoded) -> Words:
+    """The samples' digests (N,), from their pixels where the source gives none."""
     if content.words is not None:
         return content.words
     labels: list[int] = listing.parts[name].labels.tolist()
@@ -75,9 +76,10 @@ def _digests(listing: Listing, name: PartName, content: Decoded) -> Words:
     return np.array(words, dtype=np.uint64)
 
 
-def _fitted(
+def fitted(
     pixels: Pixels, rows: Indices, image: tuple[int, int, int], options: DataOptions
 ) -> Pixels:
+    """``rows`` of ``pixels`` (N, c, h, w) as ``image`` (C, H, W)."""
     if pixels.shape[1:] == image:
         return pixels[rows]
     out = np.empty((len(rows), *image), dtype=pixels.dtype)

@@ -21,7 +21,7 @@ from striate.data.options import DataOptions
 MULTIPLE = 16
 LARGEST = 224
 
-_SAID: Mapping[Trait, str] = {
+TRAIT_RULES: Mapping[Trait, str] = {
     "1-bit": "1-bit images became 0 and 255",
     "palette": "Palette images became RGB",
     "alpha": "Transparent images were composited over white",
@@ -30,6 +30,7 @@ _SAID: Mapping[Trait, str] = {
     "rotated": "Images were turned upright as their EXIF says",
     "from-white": "16-bit TIFF images that count from white were turned over",
 }
+"""What is done with images of each trait."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,5 +100,5 @@ def form_notes(form: Form, census: Census, options: DataOptions) -> list[str]:
         notes.append(f"8-bit images were multiplied by 257 to 16 bits: {shallow}.")
     for trait, count in zip(TRAITS, census.traits.sum(axis=0).tolist(), strict=True):
         if count:
-            notes.append(f"{_SAID[trait]}: {count}.")
+            notes.append(f"{TRAIT_RULES[trait]}: {count}.")
     return notes

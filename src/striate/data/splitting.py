@@ -41,7 +41,7 @@ def split_up(
     ``kept``: rows of each part that can be read.  ``digests``: of all rows of each part.
     """
     keys: dict[PartName, list[str]] = {
-        name: _keys(listing, name, rows, options) for name, rows in kept.items()
+        name: group_keys(listing, name, rows, options) for name, rows in kept.items()
     }
     _check_groups(keys, listing.name)
     part = listing.parts["train"]
@@ -99,7 +99,11 @@ def _select(
     return Selection(part=part, rows=rows[by_id], ids=ids[by_id])
 
 
-def _keys(listing: Listing, name: PartName, rows: Indices, options: DataOptions) -> list[str]:
+def group_keys(listing: Listing, name: PartName, rows: Indices, options: DataOptions) -> list[str]:
+    """The group's key of each of ``rows``; nothing where no group was asked for.
+
+    Raises DataError for a path that has none.
+    """
     if options.group is None:
         return []
     if not listing.groupable:

@@ -6,6 +6,7 @@ May import: numpy and ``striate.errors``; never torch.
 """
 
 from striate.records.comparison import Comparison, Pair
+from striate.records.description import DataDescription
 from striate.records.evaluation import Evaluation
 from striate.records.evidence import Check, Evidence
 from striate.records.export import ExportCheck, Exported
@@ -25,6 +26,7 @@ __all__ = [
     "Calibration",
     "Check",
     "Comparison",
+    "DataDescription",
     "Edit",
     "EpochRecord",
     "Evaluation",
