@@ -33,6 +33,13 @@ NETWORKS = ("resnet20", "efficientnet_b0-small", "mobilenetv2-small")
 EPOCHS, ROUNDS, WARM = 4, 200, 20
 
 
+BUSY = (
+    "Other work ran on the machine: it slows eager PyTorch, which is many calls, more than a file, "
+    "which is one. On a quiet machine expect smaller ratios."
+)
+NOTES = ("Where there is no int8 figure, the int8 file was refused by one of its checks.", BUSY)
+
+
 def trained(name: str, folder: Path) -> Path:
     """A run of a few epochs."""
     arch = folder / f"{name}.toml"
@@ -141,7 +148,7 @@ def main() -> None:
                 at_least=1.5,
             ),
         ),
-        notes=("Where there is no int8 figure, the int8 file was refused by one of its checks.",),
+        notes=NOTES,
     )
     if "--write" in sys.argv:
         write(record, "export")
