@@ -87,7 +87,7 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
         arrays = strip.arrays
         columns += [
             _column("stream", arrays["norm"], number),
-            _column("share", arrays["share"], lambda value: percent(value, 0), most=1.0),
+            _column("share", arrays["share"], lambda v: _signed(percent(v, 0)), most=1.0),
             _column("cosine", arrays["cosine"], lambda value: _signed(f"{value:.2f}"), most=1.0),
         ]
     if lens is not None:
