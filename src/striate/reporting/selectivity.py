@@ -17,7 +17,7 @@ from striate.reporting.wording import count
 
 _MEASURES = {
     "orientation": "Orientation: how much the answer to gratings depends on their direction.",
-    "frequency": "Frequency: the median preferred grating, in cycles per pixel.",
+    "frequency": "Frequency: the preferred grating, in cycles per pixel.",
     "class": "Class: how much more it answers to one class than to the rest.",
     "texture": "Texture: how well its answer survives shuffling the image's tiles.",
 }

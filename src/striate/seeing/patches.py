@@ -51,12 +51,13 @@ def patches(subject: Subject, tick: Tick) -> list[Evidence]:
     tick(0, len(places) + 2)
     after = _greatest(subject, subject.module, places, indices)
     tick(1, len(places) + 2)
-    start = settled_norms(deepcopy(subject.start), subject.inputs(subject.looked_at))
-    before = _greatest(subject, start, places, indices)
+    settled = settled_norms(deepcopy(subject.start), subject.inputs(subject.looked_at))
+    before = [_greatest(subject, module, places, indices) for module in (settled, subject.start)]
     pieces: list[Evidence] = []
     for number, place in enumerate(places):
         tick(2 + number, len(places) + 2)
-        pieces.append(_piece(subject, place, after[place.path], before[place.path], indices))
+        old = [found[place.path][0] for found in before]
+        pieces.append(_piece(subject, place, after[place.path], old, indices))
     return pieces
 
 
@@ -97,16 +98,13 @@ def _piece(
     subject: Subject,
     place: Place,
     after: Greatest,
-    before: Greatest,
+    before: list[NDArray[np.float64]],
     indices: NDArray[np.int64],
 ) -> Evidence:
     most, where = after
     top = min(TOP, len(indices))
     favourites = np.argsort(-most, axis=0, kind="stable")[:top]
-    old = np.argsort(-before[0], axis=0, kind="stable")[:top]
-    same = np.array(
-        [len(np.intersect1d(favourites[:, c], old[:, c])) / top for c in range(most.shape[1])]
-    )
+    same = np.max([_shared(favourites, values) for values in before], axis=0)
     alive = most.max(axis=0) > most.min(axis=0)
     purity, classes = _purity(subject, favourites)
     kept = np.flatnonzero((same <= MOST_SAME) & alive)
@@ -169,6 +167,14 @@ def _piece(
         },
         checks=tuple(checks),
     )
+
+
+def _shared(favourites: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each channel the share of its ``favourites`` that are among the greatest ``values``."""
+    top = len(favourites)
+    other = np.argsort(-values, axis=0, kind="stable")[:top]
+    columns = range(values.shape[1])
+    return np.array([len(np.intersect1d(favourites[:, c], other[:, c])) / top for c in columns])
 
 
 def _purity(

@@ -104,19 +104,25 @@ def _measure(
         activity = plain[place.path]
         own = class_selectivity(activity, said)
         nulls = [
-            np.nanmean(class_selectivity(activity, said[_shuffle(turn, len(said))]))
+            _mean(class_selectivity(activity, said[_shuffle(turn, len(said))]))
             for turn in range(SHUFFLES)
         ]
         rows.append(
             {
-                "orientation": float(np.nanmean(orientation)),
-                "frequency": float(np.nanmedian(frequency)),
-                "class": float(np.nanmean(own)),
+                "orientation": _mean(orientation),
+                "frequency": _mean(frequency),
+                "class": _mean(own),
                 "class_null": float(np.max(nulls)),
-                "texture": float(np.nanmean(_correlations(activity, cut[place.path]))),
+                "texture": _mean(_correlations(activity, cut[place.path])),
             }
         )
     return rows
+
+
+def _mean(values: Floats) -> float:
+    """Over the channels that have a value; NaN where none has (a layer that is dead)."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def oriented(answers: Floats, frequencies: Floats) -> tuple[Floats, Floats]:

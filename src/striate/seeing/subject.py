@@ -104,7 +104,8 @@ class Subject:
 
     def prepared(self, pixels: NDArray[np.generic]) -> Tensor:
         """The network's input for pixels (n, C, H, W) that are in hand: float32."""
-        return self.preprocessing(torch.as_tensor(pixels).to(device_of(self.module)))
+        # A copy, since floats would be normalised in place.
+        return self.preprocessing(torch.tensor(pixels, device=device_of(self.module)))
 
     def random(self, number: int) -> nn.Module:
         """The network with random weights, another for each number, in evaluation mode.
