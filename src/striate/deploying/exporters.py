@@ -57,14 +57,45 @@ def torch_exporter(module: nn.Module, image: tuple[int, int, int]) -> Model:
 def static_quantiser(model: bytes, images: list[NDArray[np.float32]]) -> Model:
     """Static quantisation by ONNX Runtime: int8 weights per channel, int8 activations by range.
 
-    The ranges are the least and greatest values over ``images``.
+    The ranges are measured over ``images`` in two ways: the least and greatest values, and those
+    between which 99.99 % lie.  The way that says the float file's class of more of these same
+    images is kept, the first where both do alike.
     """
     import onnx
     from onnxruntime import quantization
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # it has no types
-        """Hands over one image after the other."""
+    methods = quantization.CalibrationMethod
+    ways: tuple[tuple[Any, dict[str, Any]], ...] = (
+        (methods.MinMax, {}),
+        (methods.Percentile, {"CalibPercentile": 99.99}),
+    )
+    wanted = _classes(model, images)
+    made: list[tuple[float, bytes]] = []
+    with tempfile.TemporaryDirectory(prefix="striate-") as name, _quiet():
+        whole, small = Path(name) / "float.onnx", Path(name) / "int8.onnx"
+        whole.write_bytes(model)
+        for method, options in ways:
+            quantization.quantize_static(
+                whole,
+                small,
+                _reader(images),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QInt8,
+                weight_type=quantization.QuantType.QInt8,
+                calibrate_method=method,
+                extra_options=options,
+            )
+            content = small.read_bytes()
+            made.append((float((_classes(content, images) == wanted).mean()), content))
+    return onnx.load_from_string(max(made, key=lambda one: one[0])[1])
 
+
+def _reader(images: list[NDArray[np.float32]]) -> Any:
+    """Hands over one image after the other, as ONNX Runtime asks for them."""
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # it has no types
         def __init__(self) -> None:
             self.left: Iterator[NDArray[np.float32]] = iter(images)
 
@@ -72,20 +103,17 @@ def static_quantiser(model: bytes, images: list[NDArray[np.float32]]) -> Model:
             image = next(self.left, None)
             return None if image is None else {INPUT: image}
 
-    with tempfile.TemporaryDirectory(prefix="striate-") as name, _quiet():
-        whole, small = Path(name) / "float.onnx", Path(name) / "int8.onnx"
-        whole.write_bytes(model)
-        quantization.quantize_static(
-            whole,
-            small,
-            Reader(),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=quantization.QuantType.QInt8,
-            weight_type=quantization.QuantType.QInt8,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-        )
-        return onnx.load(small)
+    return Reader()
+
+
+def _classes(model: bytes, images: list[NDArray[np.float32]]) -> NDArray[np.int64]:
+    """The class that a file says of each image."""
+    import onnxruntime
+
+    library: Any = onnxruntime  # which has no types
+    session = library.InferenceSession(model, providers=["CPUExecutionProvider"])
+    logits = [session.run([OUTPUT], {INPUT: image})[0][0] for image in images]
+    return np.array(logits).argmax(axis=1)
 
 
 @contextmanager
