@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.building import build as build
     from striate.checking import check as check
     from striate.flow.advise import advise as advise
+    from striate.flow.describe import describe as describe
     from striate.flow.export import export as export
     from striate.flow.fit import fit as fit
     from striate.flow.fix_arch import fix as fix
@@ -38,6 +39,7 @@ _HOMES = {
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
     "advise": ("striate.flow.advise", "advise"),
+    "describe": ("striate.flow.describe", "describe"),
     "export": ("striate.flow.export", "export"),
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
@@ -50,8 +52,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Arch", "__version__", "advise", "build", "check", "export", "fit", "fix", "load",
-    "load_weights", "predict", "scale", "see", "sweep", "trace", "zoo",
+    "Arch", "__version__", "advise", "build", "check", "describe", "export", "fit", "fix",
+    "load", "load_weights", "predict", "scale", "see", "sweep", "trace", "zoo",
 ]  # fmt: skip
 
 

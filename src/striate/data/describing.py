@@ -21,7 +21,7 @@ from striate.data.odd import odd_images
 from striate.data.options import DataOptions, Indices
 from striate.data.parallel import Progress
 from striate.data.resolving import list_samples
-from striate.data.sizing import form_notes
+from striate.data.sizing import TRAIT_RULES, form_notes
 from striate.data.sources.listing import Decoded, Listing, PartName
 from striate.data.splitting import SPLITS, group_keys
 from striate.data.statistics import mean_and_deviation
@@ -221,9 +221,10 @@ def _paths(listing: Listing, name: PartName, rows: Indices) -> Sequence[str]:
 
 
 def _form_notes(found: Observed, options: DataOptions) -> list[str]:
+    """The rules on size, channels and depth; what is done with odd images is said of them."""
     if found.census is None or found.image is None:
         return []
-    form = Form(
-        image=found.image, deep=found.scale > 255, fit=options.fit, decoder="pillow"
-    )  # the decoder is not among the notes
-    return form_notes(form, found.census, options)
+    # The decoder is not among the notes.
+    form = Form(image=found.image, deep=found.scale > 255, fit=options.fit, decoder="pillow")
+    odd = tuple(TRAIT_RULES.values())
+    return [note for note in form_notes(form, found.census, options) if not note.startswith(odd)]

@@ -1,11 +1,11 @@
 """What an image looks like, in 64 bits and in 16×16 levels, so that near copies can be found.
 
 A perceptual hash: the gray image at 32×32, its two-dimensional cosine transform, and of the 64
-lowest frequencies (the mean left out) one bit each, whether the coefficient is above their median
-(after Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions", section
-3.2.1, who takes a square of frequencies; a triangle has more of the low ones).  A copy that was
-compressed, brightened or brought to another size differs in few bits, and so may a stranger: the
-16×16 levels decide, by their correlation.  Colour, a flip and a crop are not seen through.
+lowest frequencies (the mean left out) one bit each, whether the coefficient is clearly above their
+median (after Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions",
+section 3.2.1, who takes a square of frequencies; a triangle has more of the low ones).  A copy that
+was compressed, brightened or brought to another size differs in few bits, and so may a stranger:
+the 16×16 levels decide, by their correlation.  Colour, a flip and a crop are not seen through.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ LEVELS = 16
 """Side of the levels that are kept for the second look."""
 EVEN = 1.0
 """An image whose gray values at 32×32 deviate by less, in levels of 255, shows nothing to hash."""
+
+MARGIN = 0.05
+"""A bit is set where its coefficient exceeds the median by this share of their root mean square."""
 
 Signature = NDArray[np.int8]
 """(n, 256) levels of an image, its mean at 0 and 32 units to a standard deviation."""
@@ -49,7 +52,9 @@ def signatures(thumbnails: NDArray[np.float32]) -> tuple[Words, Signature, NDArr
     transform = _cosines()
     coefficients = transform @ thumbnails.astype(np.float64) @ transform.T
     lowest = coefficients[:, _LOWEST[:, 0], _LOWEST[:, 1]]
-    above = lowest > np.median(lowest, axis=1, keepdims=True)
+    # A drawing has many coefficients of nearly nothing, whose side of the median is chance.
+    margin = MARGIN * np.sqrt(np.square(lowest).mean(axis=1, keepdims=True))
+    above = lowest > np.median(lowest, axis=1, keepdims=True) + margin
     words = (above.astype(np.uint64) << np.arange(BITS, dtype=np.uint64)).sum(axis=1)
     step = SIDE // LEVELS
     levels = thumbnails.reshape(-1, LEVELS, step, LEVELS, step).mean(axis=(2, 4))

@@ -22,6 +22,8 @@ _ENDINGS: Mapping[str, str] = {
 }  # fmt: skip
 _LOST = 0.5
 """An image of which a crop loses more than this share is odd."""
+_MUCH = 2
+"""So is one that is enlarged by more than this."""
 
 Marks = NDArray[np.bool_]
 
@@ -68,8 +70,8 @@ def _kinds(
         yield "gray", "Gray images among colour get three equal channels", seen.channels[rows] == 1
     height, width = found.image[1:]
     sizes = seen.sizes[rows]
-    small = (sizes[:, 0] < height) | (sizes[:, 1] < width)
-    yield "small", f"Images with a side below {height}x{width} are enlarged to it", small
+    small = (_MUCH * sizes[:, 0] < height) | (_MUCH * sizes[:, 1] < width)
+    yield "small", f"Small images are enlarged more than twice, to {height}x{width}", small
     if options.fit == "crop":
         factor = np.minimum(sizes[:, 0] / height, sizes[:, 1] / width)
         left = height * width * factor * factor / sizes.prod(axis=1)
