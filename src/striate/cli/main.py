@@ -20,6 +20,7 @@ from striate.cli import (
     check,
     code,
     conv,
+    data,
     doctor,
     export,
     fit,
@@ -47,6 +48,7 @@ app = typer.Typer(
     ),
 )
 
+app.command("data", rich_help_panel="Train")(data.command)
 app.command("fit", rich_help_panel="Train")(fit.command)
 app.command("sweep", rich_help_panel="Train")(sweep.command)
 app.command("predict", rich_help_panel="Use")(predict.command)
