@@ -7,8 +7,10 @@ import numpy as np
 from striate.tracing.fields.lines import (
     NOWHERE,
     Line,
+    beyond_ends,
     ends,
     extremes,
+    known_extremes,
     settle,
     span,
 )
@@ -118,19 +120,15 @@ def met_padding(term: Term, d: int, *, filled: bool = False) -> Hulls:
                 far_lo, far_hi = extremes(part.lines[axis], part.size)
                 others_lo, others_hi = others_lo + far_lo, others_hi + far_hi
                 places += far_hi - far_lo if part.axes else 0
-        lo, hi = ends(line, factor.size)
-        known = lo < NOWHERE // 2
-        lo, hi = lo[known], hi[known]
+        least, greatest = known_extremes(line, factor.size)
         first, last = seen_of(
             hull,
-            hull.lo + lo_more[axis] + int(lo.min()) + others_lo,
-            hull.hi + hi_more[axis] + int(hi.max()) + others_hi,
+            hull.lo + lo_more[axis] + least + others_lo,
+            hull.hi + hi_more[axis] + greatest + others_hi,
         )
         hull = hull._replace(first=first, last=last, wrapped=hull.wrapped or filled)
         covered = span(line, factor.size)
-        before, after = int(lo[-1]) - covered, int(hi[0]) + covered
-        if covered < 0:
-            before, after = int(lo[0]) + covered, int(hi[-1]) - covered
+        before, after = beyond_ends(line, factor.size)
         if places >= abs(covered) // factor.size:
             hull = hull._replace(rank=max(Rank.BOUND, hull.rank))
             if not filled:

@@ -75,6 +75,27 @@ def extremes(line: Line, size: int) -> tuple[int, int]:
     return (far, 0) if far < 0 else (0, far)
 
 
+def known_extremes(line: Line, size: int) -> tuple[int, int]:
+    """Least lower and greatest upper offset over the indices that see anything."""
+    if not isinstance(line, Table):
+        return extremes(line, size)
+    known = line.lo < NOWHERE // 2
+    return int(line.lo[known].min()), int(line.hi[known].max())
+
+
+def beyond_ends(line: Line, size: int) -> tuple[int, int]:
+    """Lower offset of the index before the first, as the line goes on, and upper of that behind
+    the last; of a line that runs backwards the other way round.
+    """
+    if not isinstance(line, Table):
+        return (-line, line * size) if line >= 0 else (line * size, -line)
+    known = line.lo < NOWHERE // 2
+    lo, hi = line.lo[known], line.hi[known]
+    if line.span < 0:
+        return int(lo[0]) + line.span, int(hi[-1]) - line.span
+    return int(lo[-1]) - line.span, int(hi[0]) + line.span
+
+
 def settle(lo: Offsets, hi: Offsets, distance: int) -> tuple[Line, int, int]:
     """The simplest Line with these offsets, and what it leaves to add to both ends.
 

@@ -36,6 +36,8 @@ class Side(NamedTuple):
 def field_of(reach: Reach) -> Field | None:
     """The field of one position, channels taken together; None without a spatial axis."""
     terms = reach.terms
+    if len(terms) == 1 and (plainly := _of_map(terms[0], gated=reach.gated)) is not None:
+        return plainly
     channels = [_channels(term) for term in terms]
     if any(channels):
         over = set[int]().union(*channels)
@@ -57,6 +59,44 @@ def field_of(reach: Reach) -> Field | None:
     )
 
 
+def _of_map(term: Term, *, gated: bool) -> Field | None:
+    """The field of an image's map (…, H, W) with even steps, by which most layers are read."""
+    *outer, rows, columns = term.dims if len(term.dims) > 2 else ((), (), ())
+    if len(rows) != 1 or len(columns) != 1:
+        return None
+    down, along = rows[0], columns[0]
+    step, level = down.lines
+    upright, pace = along.lines
+    if not (down.axes == 1 and along.axes == 2 and level == 0 and upright == 0):
+        return None
+    if not (isinstance(step, int) and isinstance(pace, int)):
+        return None
+    for dim in outer:
+        if len(dim) != 1 or dim[0].moves or dim[0].axes:
+            return None
+    height, width = term.hulls
+    if height.whole is not None or width.whole is not None:
+        return None
+    return Field(
+        status=_RANKED[max(height.rank, width.rank)],
+        size=(height.hi - height.lo + 1, width.hi - width.lo + 1),
+        least=(height.least, width.least),
+        stride=(step, pace),
+        start=(height.lo, width.lo),
+        spans=None,
+        gated=gated,
+        interior=((height.near, height.far), (width.near, width.far)),
+    )
+
+
+_RANKED: dict[Rank, Status] = {
+    Rank.EXACT: "exact",
+    Rank.BOUND: "bound",
+    Rank.DATA: "data-dependent",
+    Rank.UNKNOWN: "unknown",
+}
+
+
 def _is_spatial(terms: tuple[Term, ...]) -> bool:
     for term in terms:
         for dim in term.dims:
@@ -68,13 +108,7 @@ def _is_spatial(terms: tuple[Term, ...]) -> bool:
 
 def _status(height: Side, width: Side) -> Status:
     worst = max(height.rank, width.rank)
-    if worst is Rank.UNKNOWN:
-        return "unknown"
-    if worst is Rank.DATA:
-        return "data-dependent"
-    if worst is Rank.BOUND:
-        return "bound"
-    return "whole" if height.whole or width.whole else "exact"
+    return "whole" if worst is Rank.EXACT and (height.whole or width.whole) else _RANKED[worst]
 
 
 def _channels(term: Term) -> set[int]:
