@@ -51,9 +51,7 @@ def test_another_number_of_channels() -> None:
     ],
 )
 def test_numbers_that_cannot_be(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    with pytest.raises(
-        DataError, match=r"normalise by mean .* cannot be; use one of each per chan"
-    ):
+    with pytest.raises(DataError, match=r"normalise by mean .* cannot be; use one of each"):
         DataOptions(normalise=(mean, std))
 
 
