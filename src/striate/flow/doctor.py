@@ -18,6 +18,7 @@ from striate.runs import versions
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "hub": ("huggingface_hub",),
+    "log": ("tensorboard",),
     "scale": ("optuna",),
 }
 """What each extra brings, and the command that needs it says so too."""

@@ -24,7 +24,8 @@ from striate.runs.folder import RunFolder, RunPaths, is_run
 from striate.runs.identity import Target, source_digest
 from striate.runs.info import FORMAT, RunInfo, processor, versions
 from striate.runs.load import LoadedRun, load_run, read_network
-from striate.runs.metrics import MetricsFile, read_metrics
+from striate.runs.lock import is_locked
+from striate.runs.metrics import MetricsFile, read_metrics, read_progress
 from striate.runs.preprocessing import Preprocessing
 from striate.runs.settings import (
     SETTINGS,
@@ -56,6 +57,7 @@ __all__ = [
     "evaluating",
     "expected_calibration_error",
     "fit_temperature",
+    "is_locked",
     "is_run",
     "known_setting",
     "load_checkpoint",
@@ -71,6 +73,7 @@ __all__ = [
     "put_state",
     "read_metrics",
     "read_network",
+    "read_progress",
     "save_checkpoint",
     "save_evaluation",
     "save_weights",

@@ -66,14 +66,45 @@ def read_metrics(path: Path) -> Iterator[StepRecord | EpochRecord]:
 
     ``RunError`` names the line that is none of ours.
     """
+    for number, line in enumerate(_lines(path), 1):
+        yield _record(path, number, line)
+
+
+def read_progress(path: Path) -> tuple[tuple[EpochRecord, ...], StepRecord | None]:
+    """The epochs of ``path`` and its last step, of which there may be a million.
+
+    Steps before the last are passed over unread.  ``RunError`` as ``read_metrics`` raises it.
+    """
+    epochs: list[EpochRecord] = []
+    last = None
+    for number, line in enumerate(_lines(path), 1):
+        if line.startswith(_STEP):
+            last = number, line
+            continue
+        record = _record(path, number, line)
+        if isinstance(record, EpochRecord):
+            epochs.append(record)
+    step = None if last is None else _record(path, *last)
+    return tuple(epochs), step if isinstance(step, StepRecord) else None
+
+
+_STEP = '{"kind": "step"'
+"""How ``MetricsFile`` begins the line of a step."""
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        return path.read_text(encoding="utf-8").split("\n")[:-1]  # whole lines end in a line feed
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from error
-    for number, line in enumerate(lines[:-1], 1):  # a whole line ends in a line feed
-        try:
-            fields = json.loads(line)
-            kind = fields.pop("kind")
-            yield StepRecord(**fields) if kind == "step" else EpochRecord(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{path}, line {number}: not a training record ({error})") from error
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: broken (not UTF-8 text at byte {error.start})") from error
+
+
+def _record(path: Path, number: int, line: str) -> StepRecord | EpochRecord:
+    try:
+        fields = json.loads(line)
+        kind = fields.pop("kind")
+        return StepRecord(**fields) if kind == "step" else EpochRecord(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}, line {number}: not a training record ({error})") from error
