@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy
 
 from striate.errors import InputError, StorageError
+from striate.flow.sweep_entries import MOST_DEATHS, Job
 from striate.flow.sweep_storage import hidden, open_storage
-from striate.flow.sweep_study import MOST_DEATHS, Job, Study
+from striate.flow.sweep_study import Study
 
 JOBS = [
     Job(key=f"key-{n}", name=f"net {n}", seed=n, params={"depth": 8, "width": n}) for n in range(6)
@@ -155,6 +156,18 @@ def test_what_was_left_on_request_is_no_death(opened: Open) -> None:
         assert entry is not None
         study.end(entry, "lost")
     assert study.settle(JOBS[:1]).again == ("net 0",)
+
+
+def test_what_was_begun_goes_before_what_was_not(opened: Open) -> None:
+    study = opened()
+    study.settle(JOBS[:3])
+    entry = study.take(["key-2"])
+    assert entry is not None
+    study.end(entry, "lost")
+    study.settle(JOBS[:3])
+    taken = study.take(["key-0", "key-1", "key-2"])
+    assert taken is not None
+    assert taken.key == "key-2"
 
 
 def test_what_failed_is_not_tried_again_unless_asked(opened: Open) -> None:

@@ -18,12 +18,13 @@ from typing import Any
 from striate.errors import InputError, Interrupted, OutputError, StorageError
 from striate.flow.fit import Reading
 from striate.flow.settings import device_name
+from striate.flow.sweep_entries import Settled
 from striate.flow.sweep_jobs import write_orders
 from striate.flow.sweep_options import SweepOptions
 from striate.flow.sweep_plan import Plan, plan_sweep
 from striate.flow.sweep_result import result_of
 from striate.flow.sweep_storage import hidden
-from striate.flow.sweep_study import Settled, Study
+from striate.flow.sweep_study import Study
 from striate.flow.sweep_workers import Workers
 from striate.records.sweep import SweepResult
 from striate.runs import atomic_write, known_setting, processor

@@ -12,8 +12,8 @@ from striate.arch import to_dict
 from striate.data import DataOptions
 from striate.errors import RunError
 from striate.flow.data import lasting
+from striate.flow.sweep_entries import Job
 from striate.flow.sweep_plan import Plan
-from striate.flow.sweep_study import Job
 from striate.runs import atomic_write
 
 STORAGE = "STRIATE_SWEEP_STORAGE"

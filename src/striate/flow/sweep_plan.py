@@ -16,9 +16,9 @@ from striate.flow.costs import Costs
 from striate.flow.data import data_options
 from striate.flow.fit import Reading
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths
+from striate.flow.sweep_entries import Job
 from striate.flow.sweep_options import SweepOptions
 from striate.flow.sweep_place import digest, look_at, place_all
-from striate.flow.sweep_study import Job
 from striate.flow.trials import asked_for
 from striate.records.sweep import Judge, SweepAxis, SweepData, SweepPoint
 from striate.scaling import RULES, same

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from striate.flow.sweep_entries import Entry
 from striate.flow.sweep_options import SweepOptions
 from striate.flow.sweep_plan import Plan
 from striate.flow.sweep_prune import STOPPING
-from striate.flow.sweep_study import Entry
 from striate.records.sweep import State, SweepPoint, SweepResult, SweepRun
 from striate.runs import processor, versions
 

@@ -7,74 +7,28 @@ was killed when.  Plain records go in and out: Optuna's own stay here and in ``s
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from striate.errors import InputError, RunError
+from striate.flow.sweep_entries import (
+    MOST_DEATHS,
+    Entry,
+    Job,
+    Settled,
+    entry_of,
+    hopeless_cause,
+    this_machine,
+)
 from striate.flow.sweep_storage import hidden, open_storage, patient
 from striate.runs.lock import Lock
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import FrozenTrial
-
-MOST_DEATHS = 3
-"""How often in a row a training may take its worker with it, before an epoch is done."""
-
-Ended = Literal["waiting", "running", "finished", "stopped", "failed", "lost"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A training that is to be done.  ``params``: whole numbers that a dashboard may show."""
-
-    key: str
-    name: str
-    seed: int
-    params: Mapping[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One time that a training was taken up, or is to be.
-
-    ``curve``: validation accuracy by epoch.  ``facts``: what was told at its end.  ``lost``: its
-    worker died, or ``left`` it because it was asked to stop; another entry goes on with it.
-    """
-
-    number: int
-    key: str
-    state: Ended
-    attempt: int
-    curve: Mapping[int, float] = field(default_factory=dict[int, float])
-    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    worker: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    why: str | None = None
-    left: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What ``settle`` did, in names: new trainings, those taken up again, those given up."""
-
-    added: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-    given_up: tuple[str, ...] = ()
-
-
-def this_machine() -> str:
-    """Its name, and when it was started where the system tells: processes of it can be looked at.
-
-    A process of another machine, or of this one before it was started anew, cannot.
-    """
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{socket.gethostname()} {boot.read_text().strip() if boot.exists() else ''}".strip()
 
 
 class Study:
@@ -189,7 +143,7 @@ class Study:
                     continue
                 if state == "failed" and not retry:
                     continue
-                if state == "lost" and not retry and _hopeless(known):
+                if state == "lost" and not retry and hopeless_cause(known):
                     self._give_up(known[-1], job)
                     given.append(job.name)
                     continue
@@ -270,20 +224,19 @@ class Study:
         from optuna.trial import TrialState
 
         with self._gate():
-            for entry in self._entries():
-                mine = entry.worker.get("id") == self.me["id"]
-                if entry.key not in keys:
-                    continue
-                if entry.state == "running" and mine:
+            known = [entry for entry in self._entries() if entry.key in keys]
+            for entry in known:
+                if entry.state == "running" and entry.worker.get("id") == self.me["id"]:
                     return entry  # it was taken, and the storage failed before it said so
-                if entry.state != "waiting":
-                    continue
+            waiting = [entry for entry in known if entry.state == "waiting"]
+            if waiting:  # what was begun before goes first
+                entry = min(waiting, key=lambda one: (-one.attempt, one.number))
                 trial = self._trial_id(entry.number)
                 # In this order a worker that dies between two of them leaves what can be taken.
                 self._storage.record_heartbeat(trial)
                 self._storage.set_trial_user_attr(trial, "worker", self.me)
                 self._storage.set_trial_state_values(trial, TrialState.RUNNING)
-                return next(e for e in self._entries() if e.number == entry.number)
+                return self._now(entry)
         return None
 
     def beat(self, entry: Entry) -> bool:
@@ -360,7 +313,7 @@ class Study:
 
     def _entries(self) -> tuple[Entry, ...]:
         trials = self._storage.get_all_trials(self._id, deepcopy=False)
-        return tuple(_entry(trial) for trial in trials if "key" in trial.user_attrs)
+        return tuple(entry_of(trial) for trial in trials if "key" in trial.user_attrs)
 
     def _now(self, entry: Entry) -> Entry:
         return next(one for one in self._entries() if one.number == entry.number)
@@ -371,39 +324,3 @@ class Study:
 
     def _trial_id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
-
-
-def _entry(trial: FrozenTrial) -> Entry:
-    known: dict[str, Any] = trial.user_attrs
-    states: dict[str, Ended] = {
-        "WAITING": "waiting",
-        "RUNNING": "running",
-        "COMPLETE": "finished",
-        "PRUNED": "stopped",
-        "FAIL": "failed" if known.get("final") else "lost",
-    }
-    return Entry(
-        number=trial.number,
-        key=known["key"],
-        state=states[trial.state.name],
-        attempt=known["attempt"],
-        curve={
-            epoch: value
-            for epoch, value in sorted(trial.intermediate_values.items())
-            if math.isfinite(value)
-        },
-        facts=known.get("facts", {}),
-        worker=known.get("worker", {}),
-        why=known.get("why"),
-        left=bool(known.get("left")),
-    )
-
-
-def _hopeless(known: Sequence[Entry]) -> bool:
-    """Whether the last workers all died over it, and none did an epoch more than the one before."""
-    deaths, furthest = 0, 0
-    for entry in known:
-        epoch = max(entry.curve, default=0)
-        deaths = 0 if entry.left or epoch > furthest else deaths + 1
-        furthest = max(furthest, epoch)
-    return deaths >= MOST_DEATHS

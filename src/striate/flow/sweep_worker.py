@@ -23,9 +23,10 @@ from typing import Any
 from striate.arch import from_dict
 from striate.data import DataOptions, Dataset, open_data
 from striate.errors import Diverged, InputError, Interrupted, RunError, StorageError, StriateError
+from striate.flow.sweep_entries import Entry
 from striate.flow.sweep_jobs import STORAGE, Orders, Work, read_orders
 from striate.flow.sweep_prune import Rival, hopeless
-from striate.flow.sweep_study import Entry, Study
+from striate.flow.sweep_study import Study
 from striate.flow.trials import Source, Trial, TrialEvent, trial_events
 from striate.records import EpochRecord
 from striate.runs import RunPaths
