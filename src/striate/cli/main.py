@@ -25,6 +25,7 @@ from striate.cli import (
     export,
     fit,
     predict,
+    runs,
     scale,
     see,
     sweep,
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.command("data", rich_help_panel="Train")(data.command)
 app.command("fit", rich_help_panel="Train")(fit.command)
 app.command("sweep", rich_help_panel="Train")(sweep.command)
+app.command("runs", rich_help_panel="Train")(runs.command)
 app.command("predict", rich_help_panel="Use")(predict.command)
 app.command("see", rich_help_panel="Use")(see.command)
 app.command("export", rich_help_panel="Use")(export.command)
