@@ -186,6 +186,16 @@ TIMM: dict[str, Make] = {
         _timm, "vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2, embed_dim=24, num_heads=2
     ),
     "efficientnet": _timm_efficientnet,
+    "swin": functools.partial(
+        _timm,
+        "swin_tiny_patch4_window7_224",
+        img_size=16,
+        patch_size=2,
+        window_size=4,
+        embed_dim=8,
+        depths=(2, 2),
+        num_heads=(1, 2),
+    ),
     "densenet": functools.partial(_timm, "densenet121", growth_rate=4, block_config=(2, 2)),
 }
 SIDES = {"vit": 32, "convnext": 32}

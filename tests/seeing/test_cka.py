@@ -139,7 +139,12 @@ def test_saturation_finds_the_planted_directions() -> None:
 
 
 def test_channels_are_found_where_they_are() -> None:
-    for name, channels in (("ours transformer", 12), ("timm convnext", 8), ("ours basic", 8)):
+    for name, channels in (
+        ("ours transformer", 12),
+        ("timm swin", 8),
+        ("timm convnext", 8),
+        ("ours basic", 8),
+    ):
         module, image = network(name)
         found = layer_saturation(module, image[None])
         assert found.channels[1] == channels, name

@@ -156,6 +156,35 @@ def test_gates_attention_and_products_on_the_way_itself() -> None:
     assert any("Two values alike are multiplied" in note for note in found.notes)
 
 
+class _Squeezed(nn.Module):
+    """A gate of its own making, broadcast, and an activation written out as a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.squeeze = nn.Conv2d(1, 4, 3), nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = torch.sigmoid(x) * x
+        x = x * (1 + torch.tanh(self.squeeze(x.mean((2, 3)))))[:, :, None, None]
+        return self.head(x.mean((2, 3)))
+
+
+def test_a_gate_is_what_it_was_for_this_image() -> None:
+    net, image = shaken(_Squeezed()).double(), picture(1, 6)[0]
+    found = logit_ledger(net, image, classes=[1])
+    with torch.no_grad():
+        out = net.conv(image[None])
+        swish = out.sigmoid()
+        gate = 1 + torch.tanh(net.squeeze((out * swish).mean((2, 3))))
+        slope = swish * gate[:, :, None, None] * net.head.weight[1].view(1, 4, 1, 1) / 16
+        bias = float((slope * net.conv.bias.view(1, 4, 1, 1)).sum())
+        whole = float(net(image[None])[0, 1])
+    got = {part.name: float(row[0]) for part, row in zip(found.parts, found.written, strict=True)}
+    assert got == pytest.approx({"image": whole - bias, "conv.bias": bias}, rel=1e-9)
+
+
 class _Odd(nn.Module):
     def __init__(self) -> None:
         super().__init__()

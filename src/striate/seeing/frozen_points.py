@@ -67,11 +67,17 @@ def points_of(graph: Graph) -> tuple[Point, ...]:
 def _take(
     graph: Graph, group: list[int], passed: list[Node], depths: list[int], found: list[Point]
 ) -> None:
-    """Of cuts with no layer between them the last that has the shape of the first."""
+    """Of cuts with no layer between them the last that has the shape of the first.
+
+    A linear layer's rows, of all positions of all images, are passed over for the tensor that they
+    are put back into.
+    """
     if depths[group[0]] == 0:
         return
-    shape = graph.values[group[0]].shape
-    value = [cut for cut in group if graph.values[cut].shape == shape][-1]
+    images = len(graph.image)
+    ordered = [cut for cut in group if len(graph.values[cut]) == images] or group
+    shape = graph.values[ordered[0]].shape
+    value = [cut for cut in ordered if graph.values[cut].shape == shape][-1]
     if graph.output in group:
         value = graph.output
     weighted = [node for node in passed if node.op in WEIGHTED]
