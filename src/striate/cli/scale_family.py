@@ -108,8 +108,8 @@ def _explain(told: Talk, family: Family) -> None:
     told.tell(f"The next larger member (φ = {solution.next.phi:.9g}) has {broken}.", hang=2)
     if any(budget.key == "latency" for budget in family.budgets):
         told.tell(
-            "[dim]Latency is measured, and wavers: the median of 15 runs of the batch, here and "
-            "now.[/]",
+            "[dim]Latency is measured, and wavers: the median of up to 15 runs of the batch, "
+            "here and now.[/]",
             hang=2,
         )
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from striate.cli.console import Talk, count, plain_table
+from striate.cli.stopping import terminated_as_interrupted
 from striate.errors import Interrupted
 from striate.flow.search import search_events
 from striate.flow.search_told import (
@@ -28,7 +29,7 @@ from striate.records.wording import many
 
 def searched(told: Talk, data: str, options: SearchOptions) -> Searched:
     """Run the search, with a bar for whoever looks; Interrupted says how it goes on."""
-    with _Display(told) as display:
+    with _Display(told) as display, terminated_as_interrupted():
         try:
             for event in search_events(data, options, reading=display.reading):
                 display.show(event)

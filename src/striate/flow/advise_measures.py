@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from striate.arch import Arch
 from striate.building import Network, build
@@ -20,7 +20,7 @@ from striate.data import Dataset, Split
 from striate.errors import DataError, InputError
 from striate.flow.advise_words import NOUNS
 from striate.flow.costs import Costs
-from striate.flow.latency import TIMED, WARM_UP
+from striate.flow.latency import runs
 from striate.flow.load import load
 from striate.flow.run_health import examine
 from striate.records import EpochRecord, Finding, Trace
@@ -192,9 +192,18 @@ def _seconds(arch: Arch) -> Mapping[str, float]:
         part.register_forward_hook(leave(path))
     image = torch.zeros(1, *arch.image)
     with evaluating(network), torch.inference_mode():
-        for _ in range(WARM_UP + TIMED):
-            network(image)
-    return {path: statistics.median(times[WARM_UP:]) for path, times in took.items()}
+        counted = list(_counted(network, image))
+    return {
+        path: statistics.median(one for one, counts in zip(times, counted, strict=True) if counts)
+        for path, times in took.items()
+    }
+
+
+def _counted(network: nn.Module, image: Tensor) -> Iterator[bool]:
+    """Run it as often as latency is measured, and say which runs count."""
+    for counts in runs():
+        network(image)
+        yield counts
 
 
 def _parts(network: Network) -> dict[str, nn.Module]:
