@@ -137,7 +137,8 @@ def _show_faults(talk: Talk, found: DataDescription) -> None:
             f"the byte, {many(copies.near, 'pair')} that look alike",
             hang=2,
         )
-        _show_alike(talk, [one for one in named if one.duplicate and not one.leak], labels=False)
+        within = [one for one in named if one.duplicate and not one.leak and not one.conflict]
+        _show_alike(talk, within, labels=False)
     if faults["blank"]:
         talk.tell(f"[bad]blank[/]  {many(faults['blank'], 'image')} of one even colour", hang=2)
     if not any(faults.values()):

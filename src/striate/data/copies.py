@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +78,15 @@ def _table(rows: Indices, columns: Indices, height: int, width: int) -> NDArray[
     return flat.reshape(height, width)
 
 
+def _some(across: NDArray[np.bool_], torn: NDArray[np.bool_], number: int) -> Indices:
+    """The first ``number`` of those ``across`` splits, of those ``torn`` between classes and of
+    those that are neither; no one twice.
+    """
+    kinds = (across, torn, ~across & ~torn)
+    chosen = [np.flatnonzero(kind)[:number] for kind in kinds]
+    return np.array(list(dict.fromkeys(np.concatenate(chosen).tolist())), dtype=np.int64)
+
+
 def _leaks(
     samples: Samples, group: Indices, in_split: NDArray[np.bool_], pairs: Indices
 ) -> tuple[Leaking, ...]:
@@ -123,23 +131,23 @@ class _Sets:
         return self.least[sets].min(axis=1) < self.greatest[sets].max(axis=1)
 
     def first(self, sets: Indices, number: int) -> list[int]:
-        """The sets to name: those in two splits, then in two classes, then by their number."""
+        """The sets to name: ``number`` in two splits, in two classes, and in neither."""
         across = self.in_split[sets].sum(axis=1) > 1
-        order = np.lexsort((sets, ~self.torn(sets[:, None]), ~across))
-        return sets[order[:number]].tolist()
+        return sets[_some(across, self.torn(sets[:, None]), number)].tolist()
 
     def first_pairs(
         self, pairs: Indices, near: Near, number: int
     ) -> list[tuple[tuple[int, int], int]]:
-        """Pairs to name, by the same rule and then by how alike they are, with their bits."""
-        across = (self.in_split[pairs[:, 0]] | self.in_split[pairs[:, 1]]).sum(axis=1) > 1
-        order = np.lexsort((near.bits, ~self.torn(pairs), ~across))[:number]
-        return [((int(pairs[i, 0]), int(pairs[i, 1])), int(near.bits[i])) for i in order]
+        """Pairs to name, the most alike of each kind, with their bits."""
+        most = np.argsort(near.bits, kind="stable")
+        across = (self.in_split[pairs[most, 0]] | self.in_split[pairs[most, 1]]).sum(axis=1) > 1
+        chosen = most[_some(across, self.torn(pairs[most]), number)]
+        return [((int(pairs[i, 0]), int(pairs[i, 1])), int(near.bits[i])) for i in chosen]
 
     def exact(self, one: int, duplicate: bool) -> Alike:
         return Alike(
             kind="exact",
-            images=self._named(np.flatnonzero(self.group == one)),
+            images=self._places(self._some(one, _MEMBERS)),
             bits=0,
             leak=int(self.in_split[one].sum()) > 1,
             conflict=bool(self.least[one] < self.greatest[one]),
@@ -151,29 +159,29 @@ class _Sets:
         splits = self.in_split[one], self.in_split[two]
         return Alike(
             kind="near",
-            images=(
-                *self._named(np.flatnonzero(self.group == one), _MEMBERS // 2),
-                *self._named(np.flatnonzero(self.group == two), _MEMBERS // 2),
-            ),
+            images=self._places([*self._some(one, _MEMBERS // 2), *self._some(two, _MEMBERS // 2)]),
             bits=bits,
             leak=int((splits[0] | splits[1]).sum()) > 1,
             conflict=bool(self.torn(np.array([pair]))[0]),
             duplicate=bool((splits[0] & splits[1]).any()),
         )
 
-    def _named(self, members: Indices, most: int = _MEMBERS) -> tuple[Place, ...]:
+    def _some(self, one: int, most: int) -> list[int]:
         """Of every split and class one first, so that a leak or conflict shows both its sides."""
+        members = np.flatnonzero(self.group == one)
+        sides = np.stack([self.samples.splits[members], self.samples.labels[members]], axis=1)
+        _, first = np.unique(sides, axis=0, return_index=True)
+        others = np.setdiff1d(np.arange(len(members)), first)
+        return members[np.concatenate([first, others])[:most]].tolist()
+
+    def _places(self, members: list[int]) -> tuple[Place, ...]:
+        """Where they are, in the order of splits and paths."""
         samples = self.samples
-        sides = np.stack([samples.splits[members], samples.labels[members]], axis=1)
-        order = np.lexsort((members, sides[:, 1], sides[:, 0]))
-        starts = [True, *((sides[a] != sides[b]).any() for a, b in pairwise(order))]
-        ranked = [*order[np.array(starts)], *order[~np.array(starts)]][:most]
-        chosen = sorted(int(i) for i in members[ranked])
         return tuple(
             Place(
                 path=samples.paths[i],
                 split=samples.split_names[int(samples.splits[i])],
                 label=samples.classes[int(samples.labels[i])],
             )
-            for i in chosen
+            for i in sorted(members)
         )

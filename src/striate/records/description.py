@@ -102,7 +102,8 @@ class Copies:
     copies with two classes, ``near_conflicts`` pairs that look alike and have two.
     ``distance``, ``correlation``: the bounds of looking alike; the distance is None where only
     exact copies were looked for.  ``complete``: whether every pair
-    within them was found.  ``named``: exact ones first, leaks before others.
+    within them was found.  ``named``: exact ones first; of leaks, conflicts and
+    copies within one split as many of each.
     """
 
     duplicates: int
