@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
     from striate.flow.predict import predict as predict
+    from striate.flow.runs import list_runs as list_runs
+    from striate.flow.runs_compare import compare_runs as compare_runs
     from striate.flow.scale import scale as scale
     from striate.flow.see import see as see
     from striate.flow.sweep import sweep as sweep
@@ -39,10 +41,12 @@ _HOMES = {
     "trace": ("striate.tracing", "trace"),
     "check": ("striate.checking", "check"),
     "advise": ("striate.flow.advise", "advise"),
+    "compare_runs": ("striate.flow.runs_compare", "compare_runs"),
     "describe": ("striate.flow.describe", "describe"),
     "export": ("striate.flow.export", "export"),
     "fit": ("striate.flow.fit", "fit"),
     "fix": ("striate.flow.fix_arch", "fix"),
+    "list_runs": ("striate.flow.runs", "list_runs"),
     "load": ("striate.flow.load", "load"),
     "load_weights": ("striate.flow.weights", "load_weights"),
     "predict": ("striate.flow.predict", "predict"),
@@ -52,8 +56,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Arch", "__version__", "advise", "build", "check", "describe", "export", "fit", "fix",
-    "load", "load_weights", "predict", "scale", "see", "sweep", "trace", "zoo",
+    "Arch", "__version__", "advise", "build", "check", "compare_runs", "describe", "export",
+    "fit", "fix", "list_runs", "load", "load_weights", "predict", "scale", "see", "sweep",
+    "trace", "zoo",
 ]  # fmt: skip
 
 

@@ -47,7 +47,6 @@ from striate.flow.weights import put_weights
 from striate.flow.weights_fit import (
     asked_weights,
     begun_again,
-    maker,
     weights_note,
     weights_told,
 )
@@ -198,6 +197,7 @@ def _begun(
         "command": command,
         "why": why,
         "probe": [result.as_json() for result in probed.results],
+        "params": found.totals.params,
     }
     if given is not None and loaded is not None:
         notes["weights"] = weights_note(given, loaded)
@@ -332,7 +332,7 @@ def _finished(job: _Job, evaluation: Evaluation) -> Run:
         probe=[ProbeResult(**result) for result in job.notes["probe"]],
         command=job.notes["command"] or f"striate fit {job.dataset.name}",
         why=job.notes["why"],
-        make=maker(job.network, recipe.seed, job.dataset.image, paths, job.notes),
+        make=lambda seed: built(job.network, seed, job.dataset.image),
         weights=weights_told(job.notes),
     )
     kept = job.folder.make(paths.evidence)
