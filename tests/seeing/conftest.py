@@ -101,6 +101,31 @@ def trained() -> Case:
     return Case(module, test, evaluated(module, test))
 
 
+@pytest.fixture(scope="session")
+def by_heart() -> Case:
+    """Its labels were shuffled, and it has fitted them."""
+    images = gratings(96, 7, 70)
+    labels = torch.as_tensor(np.random.default_rng(8).permutation(images.labels))
+    module = build(ARCH, seed=3)
+    inputs = PREPROCESSING(torch.as_tensor(images.array))
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=0)
+    torch.manual_seed(0)
+    for step in range(400):
+        module.train()
+        batch = torch.arange(48) + 48 * (step % 2)
+        loss = nn.functional.cross_entropy(module(inputs[batch]), labels[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step % 2 and loss < 0.02:
+            break
+    module.eval()
+    with torch.no_grad():
+        assert (module(inputs).argmax(dim=1) == labels).double().mean() > 0.97
+    test = gratings(200, 2, 70)
+    return Case(module, test, evaluated(module, test))
+
+
 @pytest.fixture
 def fresh_case() -> Callable[[nn.Module], Case]:
     def make(module: nn.Module) -> Case:

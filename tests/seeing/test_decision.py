@@ -59,6 +59,14 @@ def test_what_was_learned_is_shown_and_no_label_is_asked(trained) -> None:
     ]
 
 
+def test_what_was_learned_by_heart_is_withheld(by_heart, trained) -> None:
+    """It has fitted its (shuffled) labels; that they are wrong is not asked."""
+    learned = decision(subject(trained, pictures=3), quiet)[1:]
+    pieces = decision(subject(by_heart, pictures=3), quiet)[1:]
+    assert len(shown(pieces)) <= 0.05 * len(pieces), shown(pieces)
+    assert len(shown(learned)) >= 0.5 * len(learned)
+
+
 def test_a_network_that_has_not_learned_is_told(fresh_case, arch) -> None:
     """It is its own start, and what it draws it drew before."""
     pieces = decision(subject(fresh_case(build(arch, seed=3)), pictures=2), quiet)
