@@ -62,7 +62,7 @@ def _about(piece: Evidence) -> Html:
                 "the decision is right. Beside each stands the same for the network before "
                 "training and for the next most likely class, an edge map and a Gaussian in the "
                 "middle: what looks like those shows nothing of what this network has learned. "
-                f"{told[:1].upper()}{told[1:]}",
+                f"The layer: {told}",
             ),
             el(
                 "details",

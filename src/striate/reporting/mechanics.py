@@ -65,10 +65,10 @@ def _map(piece: Evidence) -> Html:
         el(
             "rect.field",
             attrs={
-                "x": col - 0.5,
-                "y": row - 0.5,
-                "width": 2,
-                "height": 2,
+                "x": col,
+                "y": row,
+                "width": 1,
+                "height": 1,
                 "vector-effect": "non-scaling-stroke",
             },
         ),
