@@ -35,7 +35,8 @@ EXAMPLES = 12
 class ReportParts:
     """What a training leaves in hand.
 
-    ``make``: its network with the first weights of a seed; of its own, as it was before step 1.
+    ``make``: its network with the fresh weights of a seed, which know nothing: what was learnt is
+    held against them, also where the run began with trained ones.
     ``weights``: those it began with, where they were trained ones.
     """
 

@@ -91,6 +91,9 @@ def _target(run: LoadedRun, paths: RunPaths) -> Target:
 
 
 def _first_loss(run: LoadedRun) -> float | None:
+    """The loss of step 1, which says something of a network that knew nothing; else None."""
+    if "weights" in run.info.notes:
+        return None
     first = next((record for record in run.metrics if isinstance(record, StepRecord)), None)
     return first.loss if first is not None and first.step == 1 else None
 

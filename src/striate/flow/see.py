@@ -21,11 +21,11 @@ from striate.errors import DataError, InputError, TargetError
 from striate.flow.data import kept_data
 from striate.flow.load import load
 from striate.flow.looking import Progress, look_in_ways, subject_of_run
-from striate.flow.network import traced, users_errors
+from striate.flow.network import built, traced, users_errors
 from striate.flow.report import ReportParts, write_report
 from striate.flow.targets import resolve
 from striate.flow.ways import named_ways
-from striate.flow.weights_fit import maker, weights_told
+from striate.flow.weights_fit import weights_told
 from striate.records import EpochRecord, Evidence, ProbeResult, StepRecord
 from striate.runs import (
     LoadedRun,
@@ -206,7 +206,7 @@ def _parts(loaded: LoadedRun, folder: RunFolder) -> ReportParts:
         probe=[ProbeResult(**one) for one in notes.get("probe", ())],
         command=notes.get("command") or f"striate fit {dataset.name}",
         why=notes.get("why"),
-        make=maker(network, recipe.seed, dataset.image, paths, notes),
+        make=lambda seed: built(network, seed, dataset.image),
         weights=weights_told(notes),
     )
 

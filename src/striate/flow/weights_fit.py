@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -101,22 +101,3 @@ def begun_again(
     if paths.start.exists():
         load_weights(paths.start, module)
     return module
-
-
-def maker(
-    network: Arch | Target,
-    seed: int,
-    image: tuple[int, int, int],
-    paths: RunPaths,
-    notes: Mapping[str, Any],
-) -> Callable[[int], nn.Module]:
-    """Makes the run's network: for the run's own ``seed`` as it was before step 1, for another
-    with fresh weights.
-    """
-
-    def make(wanted: int) -> nn.Module:
-        if wanted == seed:
-            return begun_again(network, seed, image, paths, notes)
-        return built(network, wanted, image)
-
-    return make
