@@ -190,12 +190,25 @@ def test_layers_by_depth() -> None:
         },
         checks=(PASSED,),
     )  # fmt: skip
-    html = depth_section([probes, saturation, likeness])
+    shattering = Evidence(
+        name="depth.shattering",
+        title="Shattering",
+        arrays={
+            "cosine": np.array([0.5, 1]),
+            "before": np.array([0.25, 1]),
+            "twin": np.array([-0.05, np.nan]),
+            "depths": np.array([1, 2]),
+        },
+        facts={"names": names, "images": 5, "split": "test"},
+        checks=(PASSED,),
+    )
+    html = depth_section([probes, saturation, likeness, shattering])
     cells = _cells(html)
     gap = "\u00a0"
     assert cells[:2] == [["a", "1", f"50{gap}%", f"40{gap}%"], ["b", "2", f"75{gap}%", f"30{gap}%"]]
     assert cells[2][3] == "4 of 8"
-    assert cells[4:] == [["a", "·", "0.25"], ["b", "0.25", "1.00"]]
+    assert cells[6:] == [["a", "1", "0.50", "0.25", "−0.05"], ["b", "2", "1.00", "1.00", "·"]]
+    assert cells[4:6] == [["a", "·", "0.25"], ["b", "0.25", "1.00"]]
     assert "1 fit had not come to its end." in html
     assert html.count('<tr class="marked">') == 1
     none = depth_section([Evidence(name="depth.probes", title="", inapplicable="No images.")])

@@ -48,7 +48,10 @@ def test_a_trained_network_passes_every_check(trained: Any) -> None:
     assert lesions.facts["settled_on"] == 24
 
     depth = _looked("depth", subject)
-    assert list(depth) == ["depth.probes", "depth.saturation", "depth.likeness"]
+    assert list(depth) == ["depth.probes", "depth.saturation", "depth.likeness", "depth.shattering"]
+    shattered = depth["depth.shattering"]
+    assert not shattered.withheld
+    assert shattered.arrays["before"][0] > shattered.arrays["twin"][0]
     probes = depth["depth.probes"]
     assert not probes.withheld
     assert probes.arrays["accuracy"][-1] > probes.arrays["before"][-1] + 0.2

@@ -114,8 +114,9 @@ def _depth(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     from striate.seeing.cka import alike
     from striate.seeing.probes import probed
     from striate.seeing.saturation import saturated
+    from striate.seeing.stream_shattering import shattered
 
-    return _one_after_another((probed, saturated, alike), subject, tick)
+    return _one_after_another((probed, saturated, alike, shattered), subject, tick)
 
 
 def _one_after_another(

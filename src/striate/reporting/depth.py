@@ -353,8 +353,39 @@ def _likeness(piece: Evidence) -> Html:
     return join([el("h4", piece.title), shown(piece, draw, caption)])
 
 
+def _shattering(piece: Evidence) -> Html:
+    if piece.inapplicable is not None:
+        return shown(piece, lambda: el("div"), "")
+    facts, arrays = piece.facts, piece.arrays
+    twin = "twin" in arrays
+
+    def draw() -> Html:
+        kinds = ("cosine", "before", *(("twin",) if twin else ()))
+        columns = [
+            _column(kind, arrays[kind], lambda v: _signed(f"{v:.2f}"), most=1.0)[1]
+            for kind in kinds
+        ]
+        rows: list[list[Child]] = [
+            [str(name), int(arrays["depths"][at]), *(cells[at] for cells in columns)]
+            for at, name in enumerate(facts["names"])
+        ]
+        heads = ["layer", "depth", "now", "before training", *(("plain twin",) if twin else ())]
+        label = "Likeness of gradients by depth"
+        return table(heads, rows, label=label, numeric=range(1, len(heads)))
+
+    caption = (
+        "Mean cosine between the gradients, by what each layer hands on, of pairs of "
+        f"{counted(facts['images'], 'image')} of the {facts['split']} split: near 0 the gradient "
+        "of one image says nothing of another's. Norms hold these images' statistics."
+    )
+    if twin:
+        caption += " Plain twin: the same layers without skips, before training."
+    return join([el("h4", piece.title), shown(piece, draw, caption)])
+
+
 _DEPTH: Mapping[str, Callable[[Evidence], Html]] = {
     "probes": _probes,
     "saturation": _saturation,
     "likeness": _likeness,
+    "shattering": _shattering,
 }

@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate import keyed
+from striate.arch import plain_twin
+from striate.building import Network, build
 from striate.errors import InputError
+from striate.records import Evidence
 from striate.records.stream import Shattering
 from striate.seeing.frozen_batches import estimated, settled
+from striate.seeing.frozen_evidence import or_why_not, recomputed
 from striate.seeing.frozen_graph import Graph, capture
 from striate.seeing.frozen_points import points_of
 from striate.seeing.frozen_run import Compute, run
+from striate.seeing.subject import Subject, Tick
+
+TITLE = "How alike the gradients of different images are"
 
 
 def shattering(module: nn.Module, images: Tensor, *, steps: int = 33, seed: int = 0) -> Shattering:
@@ -87,3 +94,31 @@ def _by_lag(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """(lags,) mean cosine of rows that are so far apart."""
     cosines = rows @ rows.T
     return np.array([np.diagonal(cosines, lag).mean() for lag in range(len(rows))])
+
+
+def shattered(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``depth.shattering``: ``cosine`` (points,), and ``before`` training.
+
+    For a network of striate's own with skips, ``twin`` is its plain twin before training, at the
+    same depths; NaN where it has no point so deep.
+    """
+    tick(0, 1)
+    return or_why_not("depth.shattering", TITLE, lambda: _shattered(subject))
+
+
+def _shattered(subject: Subject) -> Evidence:
+    inputs = subject.inputs(subject.looked_at)
+    module = subject.module
+    found, before = (shattering(net, inputs) for net in (module, subject.random(0)))
+    arrays = {"cosine": found.cosine, "before": before.cosine, "depths": found.depths}
+    if isinstance(module, Network) and any(stage.residual for stage in module.arch.stages):
+        twin = shattering(build(plain_twin(module.arch)).to(inputs.device), inputs)
+        by_depth = dict(zip(twin.depths.tolist(), twin.cosine.tolist(), strict=True))
+        arrays["twin"] = np.array([by_depth.get(int(at), np.nan) for at in found.depths])
+    return Evidence(
+        name="depth.shattering",
+        title=TITLE,
+        arrays=arrays,
+        facts={"names": list(found.names), "images": found.images, "split": subject.images.name},
+        checks=(recomputed(subject, inputs),),
+    )
