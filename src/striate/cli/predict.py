@@ -30,7 +30,7 @@ def command(
     ],
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE…", help="Files, folders, 'patterns/*.jpg', or - for stdin."),
+        typer.Argument(metavar="IMAGE", help="Files, folders, 'patterns/*.jpg', or - for stdin."),
     ],
     *,
     top: Annotated[
