@@ -234,8 +234,8 @@ def _sweep(
     out: Talk, target: str, sizes: str, image: str | None, kind: Format, file: Path | None
 ) -> None:
     from striate.cli.trace_sweep import show_sweep, sweep_csv, sweep_markdown, swept
-    from striate.flow.trace_sweep import parse_sweep
     from striate.flow.targets import resolve
+    from striate.flow.trace_sweep import parse_sweep
 
     plan = parse_sweep(sizes)
     found = swept(out, resolve(target), plan, image)

@@ -43,7 +43,8 @@ def kept_data(info: RunInfo, recipe: Recipe, where: Path) -> tuple[str, DataOpti
         if kept["image"] is not None:
             kept["image"] = tuple(kept["image"])
         if kept.get("normalise") is not None:
-            kept["normalise"] = tuple(map(tuple, kept["normalise"]))
+            mean, std = kept["normalise"]
+            kept["normalise"] = tuple(mean), tuple(std)
         return str(info.data["spec"]), DataOptions(**kept)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{where}: broken ({type(error).__name__}: {error}); restore it") from error
