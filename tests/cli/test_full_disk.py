@@ -78,8 +78,10 @@ def assert_whole(run: Path) -> None:
                 Preprocessing.from_json(path.read_text())
             case "metrics.jsonl":
                 list(read_metrics(path))
-            case "weights.safetensors" | "evaluation.safetensors":
+            case "weights.safetensors" | "evaluation.safetensors" | "confidence.safetensors":
                 assert unpack(path.read_bytes(), where=path)
+            case "evidence":
+                assert [one for one in path.rglob("*") if one.name.endswith(".part")] == []
             case "report.html":
                 assert path.read_text().endswith("</html>\n")
             case other:
