@@ -59,8 +59,11 @@ def test_fields_maps_and_costs_are_those_of_the_design(resnet20: Arch) -> None:
     assert found.verdict.resolution == 1
     # the advised network is the one that scale makes of the options that are told
     words = found.verdict.options.split()
-    three = dict(zip((word[2:] for word in words[::2]), map(float, words[1::2]), strict=True))
-    again = scale(found.base.member.arch, facts.budgets, **three)
+    asked = {
+        key[2:]: value if key == "--rule" else float(value)
+        for key, value in zip(words[::2], words[1::2], strict=True)
+    }
+    again = scale(found.base.member.arch, facts.budgets, **asked)
     assert again.members[0].member.arch == found.advised.member.arch
     assert found.advised.cost["macs"] <= facts.budgets["macs"] == pytest.approx(2.2 * costs.macs)
     assert from_toml(to_toml(found.advised.member.arch)) == found.advised.member.arch
