@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 
 from striate.cli.console import Talk, plain_table
 from striate.records.description import Alike, DataDescription, Leaking
-from striate.records.wording import by, end_out, many
+from striate.records.wording import by, end_out, many, plain
 
 _CLASSES = 12
 """As many classes are shown whole; of more, the commonest and rarest."""
 _NAME = 28
+
+
+def escape(text: str) -> str:
+    """Text of the data's own, such as a path, as it can be printed."""
+    return escape_markup(plain(text))
 
 
 def show_description(talk: Talk, found: DataDescription) -> None:

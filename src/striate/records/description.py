@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Fault = Literal["bad", "duplicate", "leak", "conflict", "blank", "refused"]
 FAULTS: tuple[Fault, ...] = ("bad", "duplicate", "leak", "conflict", "blank", "refused")
@@ -218,17 +218,17 @@ class DataDescription:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The document of ``striate data --json``."""
-        found = asdict(self)
+        """The document of ``striate data --json``; names that are no UTF-8 are escaped."""
+        found = _written(asdict(self))
         balance = {
-            "rarest": self.classes[self.rarest],
-            "commonest": self.classes[self.commonest],
+            "rarest": found["classes"][self.rarest],
+            "commonest": found["classes"][self.commonest],
             "ratio": self.imbalance,
         }
         for key in ("channels", "depths"):
             found[key] = {str(number): count for number, count in found[key].items()}
         for split in found["splits"]:
-            split["per_class"] = dict(zip(self.classes, split["per_class"], strict=True))
+            split["per_class"] = dict(zip(found["classes"], split["per_class"], strict=True))
         return {
             "striate": 1,
             **found,
@@ -236,3 +236,15 @@ class DataDescription:
             "balance": balance,
             "faults": dict(self.faults()),
         }
+
+
+def _written(value: Any) -> Any:
+    """``value`` with every string in it as UTF-8 can hold it."""
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if isinstance(value, dict):
+        held = cast("dict[Any, Any]", value)
+        return {_written(key): _written(one) for key, one in held.items()}
+    if isinstance(value, list | tuple):
+        return [_written(one) for one in cast("list[Any]", value)]
+    return value

@@ -59,3 +59,17 @@ def middle_out(path: str, width: int) -> str:
 def end_out(text: str, width: int) -> str:
     """``text`` in ``width`` columns, its end left out if it must be."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def plain(text: str) -> str:
+    r"""``text`` as any stream takes it: bytes of a file's name that are no UTF-8, and characters
+    that would move a terminal's cursor, are written as escapes.
+
+    >>> plain("caf\udce9\n.png")
+    'caf\\xe9\\n.png'
+    """
+    known = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in known
+    )
