@@ -16,11 +16,13 @@ import striate
 from striate.arch import Arch, Pool, Stage, Stem, adapt, load_arch, small_form, to_toml, zoo
 from striate.building import build
 from striate.building.weights import names
+from striate.checking import Given
 from striate.data import open_data
 from striate.errors import ArchError, InputError, RecipeError
 from striate.flow.confidence import run_dataset
 from striate.flow.events import DataReady, FitOptions, NetworkReady, Probing, Training, WeightsReady
 from striate.flow.fit import fit_events
+from striate.flow.run_health import examine
 from striate.records import EpochRecord
 from striate.runs import Preprocessing
 from striate.training import load_recipe
@@ -375,3 +377,15 @@ def test_load_weights_puts_them_in_and_says_what_it_did(tmp_path: Path) -> None:
     assert loaded.mean == ()
     with pytest.raises(InputError, match="give either a file of weights or pretrained=True"):
         striate.load_weights(network)
+
+
+def test_a_run_that_knew_something_is_not_taken_for_one_with_a_leak(quick: Quick) -> None:
+    options = quick(weights=Path("w.safetensors"))
+    saved(tiny(), "w.safetensors")
+    trained(options)
+    striate.fit("digits", quick(out=Path("fresh")))
+    known, fresh = (examine(Path(name), None, Given()) for name in ("run", "fresh"))
+    assert known.given.health is not None
+    assert fresh.given.health is not None
+    assert known.given.health.first_loss is None
+    assert fresh.given.health.first_loss is not None
