@@ -9,13 +9,9 @@ import numpy as np
 import pytest
 
 from striate.records import Check, Evidence
-from striate.reporting.depth import (
-    bar,
-    depth_section,
-    ledger_section,
-    paths_section,
-    stream_section,
-)
+from striate.reporting.bars import bar
+from striate.reporting.depth import depth_section
+from striate.reporting.stream import ledger_section, paths_section, stream_section
 
 PASSED = Check(name="sum", claim="Parts and logit", value=1e-9, limit=1e-4, passed=True)
 FAILED = Check(name="sum", claim="Parts and logit", value=0.3, limit=1e-4, passed=False)

@@ -13,12 +13,7 @@ from dataclasses import dataclass
 
 from striate.records import Evidence, Trace
 from striate.reporting.decision import decision_section
-from striate.reporting.depth import (
-    depth_section,
-    ledger_section,
-    paths_section,
-    stream_section,
-)
+from striate.reporting.depth import depth_section
 from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
@@ -26,6 +21,7 @@ from striate.reporting.mechanics import mechanics_section
 from striate.reporting.patches import patches_section
 from striate.reporting.peaks import peaks_section
 from striate.reporting.selectivity import selectivity_section
+from striate.reporting.stream import ledger_section, paths_section, stream_section
 
 
 @dataclass(frozen=True, kw_only=True)
