@@ -24,13 +24,13 @@ from striate.deploying.gates import (
     Runtime,
     check_graph,
     check_int8,
-    check_round_trip,
     check_runtime,
     check_test_split,
     reference,
     refused,
 )
 from striate.deploying.onnx_graph import Model, embed, fold_norms, strip_traces
+from striate.deploying.round_trip import check_round_trip
 from striate.errors import DataError, OutputError
 from striate.records import ExportCheck, Exported
 from striate.runs import LoadedRun, atomic_write, place
