@@ -40,7 +40,7 @@ def _probes(piece: Evidence) -> Html:
             [str(name), int(arrays["depths"][at]), columns[0][at], columns[1][at]]
             for at, name in enumerate(facts["names"])
         ]
-        heads = ["layer", "depth", "probe", "before training"]
+        heads = ["layer", "depth", "probe", "random weights"]
         marked = list(facts["names"]).index(facts["rises_until"])
         return table(heads, rows, label="Probes by depth", numeric=(1, 2, 3), marked=marked)
 
@@ -134,7 +134,7 @@ def _shattering(piece: Evidence) -> Html:
             [str(name), int(arrays["depths"][at]), *(cells[at] for cells in columns)]
             for at, name in enumerate(facts["names"])
         ]
-        heads = ["layer", "depth", "now", "before training", *(("plain twin",) if twin else ())]
+        heads = ["layer", "depth", "now", "random weights", *(("plain twin",) if twin else ())]
         label = "Likeness of gradients by depth"
         return table(heads, rows, label=label, numeric=range(1, len(heads)))
 
@@ -144,7 +144,7 @@ def _shattering(piece: Evidence) -> Html:
         "of one image says nothing of another's. Norms hold these images' statistics."
     )
     if twin:
-        caption += " Plain twin: the same layers without skips, before training."
+        caption += " Plain twin: the same layers without skips, untrained."
     return join([el("h4", piece.title), shown(piece, draw, caption)])
 
 

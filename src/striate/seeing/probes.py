@@ -107,7 +107,7 @@ def _fitted(
 
 
 def probed(subject: Subject, tick: Tick) -> Evidence:
-    """Evidence ``depth.probes``: ``accuracy``, and ``before`` training, (points,).
+    """Evidence ``depth.probes``: ``accuracy``, and ``before``, with random weights (points,).
 
     Withheld where probes fitted on shuffled labels do better than chance: they would say more of
     the probe than of the layer.

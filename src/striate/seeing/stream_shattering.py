@@ -97,7 +97,7 @@ def _by_lag(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shattered(subject: Subject, tick: Tick) -> Evidence:
-    """Evidence ``depth.shattering``: ``cosine`` (points,), and ``before`` training.
+    """Evidence ``depth.shattering``: ``cosine``, and ``before``, with random weights (points,).
 
     For a network of striate's own with skips, ``twin`` is its plain twin before training, at the
     same depths; NaN where it has no point so deep.
