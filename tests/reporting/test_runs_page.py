@@ -121,6 +121,19 @@ def test_losses_far_apart_are_on_a_log_scale_and_no_epoch_is_no_chart() -> None:
     assert "No run has ended an epoch yet." in render_runs(none)
 
 
+def test_a_single_epoch_is_a_point() -> None:
+    compared = made()
+    spec = curves_chart(replace(compared, curves=(curve(1), *compared.curves[1:])), "loss", "epoch")
+    assert spec is not None
+    marks = [layer["mark"] for layer in spec["layer"]]
+    assert [(mark["type"], mark.get("size")) for mark in marks][2:] == [
+        ("point", 40),
+        ("point", None),
+    ]
+    lone = spec["layer"][2]["data"]["values"]
+    assert {(row["run"], row["split"]) for row in lone} == {(0, "training"), (0, "validation")}
+
+
 def test_runs_are_ordered_by_any_key_unknown_ones_last() -> None:
     runs = made().runs
     assert [run.name for run in ordered(runs, "accuracy")] == ["run-2", "run-0", "run-1"]

@@ -73,7 +73,13 @@ def curves_chart(compared: RunsCompared, measure: Measure, against: Against) -> 
                 .mark_line(strokeWidth=wide, opacity=opacity)
                 .encode(x=x, y=y, color=colour, strokeDash=dash)
             )
-    alone = {row["run"] for row in rows if row["alone"]}  # one epoch makes no line
+    lone = [row for row in rows if row["alone"]]  # one epoch makes no line
+    if lone:
+        layers.append(
+            alt.Chart(alt.Data(values=lone))
+            .mark_point(filled=True, opacity=1, size=40)
+            .encode(x=x, y=y, color=colour)
+        )
     points = (
         alt.Chart(alt.Data(values=rows))
         .mark_point(filled=True, opacity=1)
@@ -81,13 +87,7 @@ def curves_chart(compared: RunsCompared, measure: Measure, against: Against) -> 
             x=x,
             y=y,
             color=colour,
-            size=alt.condition(
-                near,
-                alt.value(60),
-                alt.condition("datum.alone", alt.value(40), alt.value(0))
-                if alone
-                else alt.value(0),
-            ),
+            size=alt.condition(near, alt.value(60), alt.value(0)),
             tooltip=[
                 alt.Tooltip("name:N", title="run"),
                 alt.Tooltip("split:N"),
