@@ -178,7 +178,7 @@ def _said(value: object) -> str:
 def _side_by_side(
     talk: Talk, title: str, rows: Sequence[tuple[str, list[str]]], names: Sequence[str]
 ) -> None:
-    """A column for each run where each gets twelve characters or more, else a line for each."""
+    """A column for each run where each gets twelve characters or more, else values in words."""
     first = max(len(title), *(len(key) + 2 for key, _ in rows))
     widths = [
         max(map(len, column)) for column in zip(names, *(cells for _, cells in rows), strict=True)
@@ -201,11 +201,14 @@ def _side_by_side(
 def _one_below_another(
     talk: Talk, title: str, rows: Sequence[tuple[str, list[str]]], names: Sequence[str]
 ) -> None:
+    """A paragraph for each setting: its values, each with the runs that have it."""
     talk.tell(f"[key]{title}[/]")
     for key, cells in rows:
-        if len(set(cells)) == 1:
-            talk.tell(f"  [key]{escape(key)}[/]  {escape(cells[0])} in all", hang=2)
-            continue
-        talk.tell(f"  [key]{escape(key)}[/]")
+        by_value: dict[str, list[str]] = {}
         for name, cell in zip(names, cells, strict=True):
-            talk.tell(f"    {escape(name)}  {escape(cell) or '–'}", hang=2)
+            by_value.setdefault(cell or "–", []).append(name)
+        told = " · ".join(
+            f"{escape(cell)} [dim]({escape(', '.join(those))})[/]"
+            for cell, those in by_value.items()
+        )
+        talk.tell(f"  [key]{escape(key)}[/]  {told}", hang=2)

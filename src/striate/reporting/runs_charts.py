@@ -6,6 +6,7 @@ colours: a colour for each run, a thin line for training and a bold one for vali
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
@@ -59,7 +60,7 @@ def curves_chart(compared: RunsCompared, measure: Measure, against: Against) -> 
         "value:Q",
         title="accuracy" if measure == "accuracy" else f"loss (nats{', log scale' if log else ''})",
         scale=alt.Scale(type="log") if log else alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(format="%") if measure == "accuracy" else alt.Axis(),
+        axis=alt.Axis(format="%") if measure == "accuracy" else _loss_axis(values, log=log),
     )
     near = alt.selection_point(
         name="near", nearest=True, on="pointerover", fields=["id"], empty=False
@@ -98,6 +99,14 @@ def curves_chart(compared: RunsCompared, measure: Measure, against: Against) -> 
         .add_params(near)
     )
     return finished(alt.layer(*layers, points), height=260)
+
+
+def _loss_axis(values: Sequence[float], *, log: bool) -> alt.Axis:
+    """A line for each power of ten on a log scale, else what Vega chooses."""
+    if not log:
+        return alt.Axis()
+    first, last = (math.floor(math.log10(value)) for value in (min(values), max(values)))
+    return alt.Axis(values=[10.0**power for power in range(first, last + 2)], format="~g")
 
 
 def _rows(number: int, name: str, curve: Sequence[EpochRecord], measure: Measure) -> list[Row]:
