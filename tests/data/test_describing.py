@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,25 @@ def test_naming_is_bounded_and_counting_is_not(write_folder: Write, cats_and_dog
     assert found.bad_images == 8  # the seven, and bad0.png under its other name
     assert len(found.copies.named) <= 6
     assert found.copies.duplicates == 10
+
+
+def test_a_set_of_many_copies_shows_both_its_sides(
+    write_folder: Write, cats_and_dogs: Files
+) -> None:
+    files = split_up(cats_and_dogs(10))
+    one = files["train/cat/001.png"]
+    files |= {f"train/k{i:02}/x.png": one for i in range(20)} | {"test/dog/z.png": one}
+    (found,) = describe_data(str(write_folder(files)), DataOptions(val=0)).copies.named
+    assert len(found.images) == 8
+    assert {place.split for place in found.images} == {"train", "test"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in folders; run on Linux")
+def test_a_pipe_is_not_waited_for(write_folder: Write, cats_and_dogs: Files) -> None:
+    root = write_folder(cats_and_dogs(10))
+    os.mkfifo(root / "cat" / "pipe.png")
+    (bad,) = describe_data(str(root)).bad
+    assert (bad.path, bad.why) == ("cat/pipe.png", "is no file but a pipe, socket or device")
 
 
 def test_arrays_and_parquet(tmp_path: Path, make_picture: Picture) -> None:

@@ -167,12 +167,14 @@ class _Sets:
         )
 
     def _some(self, one: int, most: int) -> list[int]:
-        """Of every split and class one first, so that a leak or conflict shows both its sides."""
+        """Of every split one first, then of every class: a leak and a conflict show their sides."""
         members = np.flatnonzero(self.group == one)
-        sides = np.stack([self.samples.splits[members], self.samples.labels[members]], axis=1)
-        _, first = np.unique(sides, axis=0, return_index=True)
-        others = np.setdiff1d(np.arange(len(members)), first)
-        return members[np.concatenate([first, others])[:most]].tolist()
+        firsts = [
+            np.unique(side[members], return_index=True)[1]
+            for side in (self.samples.splits, self.samples.labels)
+        ]
+        ranked = np.concatenate([*firsts, np.arange(len(members))]).tolist()
+        return members[list(dict.fromkeys(ranked))[:most]].tolist()
 
     def _places(self, members: list[int]) -> tuple[Place, ...]:
         """Where they are, in the order of splits and paths."""

@@ -9,6 +9,7 @@ Outside the class folders an image is an error, and anything else passed over an
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,12 @@ class FileBytes:
     names: Strings
 
     def read(self, index: int) -> bytes:
+        path = self.root / self.names[index]
         try:
-            return (self.root / self.names[index]).read_bytes()
+            # A pipe would be waited for, and a device may have no end.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise BadImage("is no file but a pipe, socket or device")
+            return path.read_bytes()
         except OSError as error:
             raise BadImage(f"cannot be read ({error.strerror})") from error
 
