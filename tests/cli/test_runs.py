@@ -67,6 +67,7 @@ def test_runs_side_by_side_and_their_page(striate: Striate, two: tuple[str, str]
     assert "Network  the same in all" in ended.out
     assert "0.123" in ended.out
     assert ended.left == {"compared.html"}
+    assert striate("runs", *two, "--out", "compared.html").code == 0  # ours is replaced
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,7 @@ def test_runs_side_by_side_and_their_page(striate: Striate, two: tuple[str, str]
         (("runs", "--sort", "acuracy"), "--sort acuracy: no such key; did you mean accuracy?"),
         (("runs", "--out", "page.pdf"), "--out page.pdf: is written as a page; name a file that"),
         (("runs", "--out", "no/page.html"), "--out no/page.html: there is no folder no; make it"),
+        (("runs", "--out", "mine.html"), "--out mine.html: exists, and is no page of striate runs"),
         (("runs/first", "--out", "p.html"), "--out p.html: compares two runs or more, and 1 is"),
         (("runs/first", "runs/first"), "runs/first: is named twice; name two different runs"),
         (("runs/first", "runs/../runs/first"), "runs/../runs/first: is named twice"),
@@ -87,6 +89,7 @@ def test_wrong_inputs(
     striate: Striate, two: tuple[str, str], tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.html").write_text("<p>mine")
     ended = striate("runs", *words)
     assert ended.error.startswith(said)
     assert ended.left == set()

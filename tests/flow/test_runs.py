@@ -278,6 +278,8 @@ def test_nothing_that_is_not_tensorboards_is_replaced(runs: Path, tmp_path: Path
     with pytest.raises(OutputError, match=r"holds thesis\.txt, which TensorBoard did not write"):
         list(write_events(list_runs(runs), tmp_path / "logs"))
     assert (tmp_path / "logs" / "a" / "thesis.txt").read_text() == "mine"
+    with pytest.raises(OutputError, match=r"--tensorboard .*thesis\.txt: is a file; name a folder"):
+        list(write_events(list_runs(runs), tmp_path / "logs" / "a" / "thesis.txt"))
 
 
 def test_without_tensorboard_it_says_what_to_install(

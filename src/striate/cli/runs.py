@@ -81,6 +81,9 @@ def command(
     with told.waiting("loading PyTorch"):
         from striate.flow.runs import list_runs, looks_like_run
         from striate.flow.runs_compare import compare_runs
+        from striate.flow.runs_tensorboard import refuse_events, write_events
+    if tensorboard is not None:
+        refuse_events(tensorboard)
     named = folders or []
     if len(named) > 1 and all(map(looks_like_run, named)):
         if sort != "when" or reverse:
@@ -103,8 +106,6 @@ def command(
     if out is not None:
         _page(told, out, compared or compare_runs(*(run.run for run in _whole(told, runs, out))))
     if tensorboard is not None:
-        from striate.flow.runs_tensorboard import write_events
-
         for folder in write_events(runs, tensorboard):
             told.tell(f"[dim]wrote[/] {escape(str(folder))}")
         told.tell(f"[dim]look at them with[/] tensorboard --logdir {escape(str(tensorboard))}")
@@ -122,8 +123,21 @@ def _refuse(out: Path) -> None:
         raise InputError(f"--out {out}: is written as a page; name a file that ends in .html")
     if out.is_dir():
         raise OutputError(f"--out {out}: is a folder; name a file that ends in .html")
+    if out.exists() and not _is_ours(out):
+        raise OutputError(f"--out {out}: exists, and is no page of striate runs; name another file")
     if not out.absolute().parent.is_dir():
         raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a page of ours lies there, which may be replaced."""
+    from striate.reporting.runs_page import MARK
+
+    try:
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(4096)
+    except OSError:
+        return False
 
 
 def _whole(told: Talk, runs: tuple[ListedRun, ...], out: Path) -> list[ListedRun]:

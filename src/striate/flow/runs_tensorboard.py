@@ -7,6 +7,7 @@ training loop nor its resume knows of TensorBoard (docs/decisions/0018-tensorboa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,9 @@ def write_events(runs: Sequence[ListedRun], folder: Path) -> Iterator[Path]:
     is not installed or nothing could be written, ``OutputError`` where ``folder/NAME`` holds
     anything else, ``RunError`` where metrics are broken.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise InputError(
-            f"--tensorboard {folder}: TensorBoard is not installed; pip install 'striate[log]'"
-        ) from error
+    refuse_events(folder)
+    from torch.utils.tensorboard import SummaryWriter
+
     shown = [
         run for run in runs if run.state != "broken" and RunPaths(Path(run.run)).metrics.exists()
     ]
@@ -43,13 +41,28 @@ def write_events(runs: Sequence[ListedRun], folder: Path) -> Iterator[Path]:
     for run in shown:
         place = folder / run.name.lstrip("/")
         old = _old_events(place)
-        with writing(place):
-            place.mkdir(parents=True, exist_ok=True)
-            with SummaryWriter(log_dir=str(place)) as writer:
-                _write(writer, run)
-            for path in old:
-                path.unlink(missing_ok=True)
+        try:
+            with writing(place):
+                place.mkdir(parents=True, exist_ok=True)
+                with SummaryWriter(log_dir=str(place)) as writer:
+                    _write(writer, run)
+                for path in old:
+                    path.unlink(missing_ok=True)
+        except OutputError as error:
+            raise OutputError(str(error).replace("--out", "--tensorboard")) from error
         yield place
+
+
+def refuse_events(folder: Path) -> None:
+    """Say at once what would keep ``write_events`` from writing into ``folder``."""
+    try:
+        import_module("torch.utils.tensorboard")
+    except ImportError as error:
+        raise InputError(
+            f"--tensorboard {folder}: TensorBoard is not installed; pip install 'striate[log]'"
+        ) from error
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"--tensorboard {folder}: is a file; name a folder")
 
 
 def _old_events(place: Path) -> list[Path]:

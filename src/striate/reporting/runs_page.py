@@ -24,6 +24,7 @@ PARTS = {
     "data": "The data",
     "versions": "Versions and machine",
 }
+MARK = '<meta name="generator" content="striate runs">'
 MOST = len(DASHES) * COLOURS
 """Runs that can be told apart on a chart."""
 
@@ -53,6 +54,7 @@ def render_runs(compared: RunsCompared) -> str:
         el(
             "head",
             el("meta", attrs={"charset": "utf-8"}),
+            Html(MARK),
             el("meta", attrs={"http-equiv": "Content-Security-Policy", "content": policy}),
             el(
                 "meta", attrs={"name": "viewport", "content": "width=device-width, initial-scale=1"}
