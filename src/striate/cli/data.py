@@ -79,11 +79,12 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Describe a data set, and find what is wrong with it, before anything is trained.
+    """Describe a data set and what is wrong with it, before anything is trained.
 
-    Counts per split and class, sizes, formats, odd and bad files with what is done about each,
-    copies within and across splits (to the byte, and by their looks), images with two labels,
-    mean and deviation. The splits and figures are those that fit would use.
+    Counts per split and class, sizes, formats, odd and bad files with what is
+    done about each, copies within and across splits (to the byte, and by their
+    looks), images with two labels, mean and deviation. The splits and figures
+    are those that fit would use.
 
     Examples:
 
