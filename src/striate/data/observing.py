@@ -1,9 +1,9 @@
 """Everything a description needs of every image, in one or two passes and bounded memory.
 
 Kept of an image are some 300 bytes, whatever its size: digests, hash, levels, size; three times
-that while copies are looked for.  Images are
-decoded on all cores, a bounded number at a time.  Bad images are left out and said, and splits,
-form and figures are then what ``open_data`` makes of the rest.
+that while copies are looked for.  Images are decoded on all cores, a bounded number at a time.  Bad
+images are left out and said, and splits, form and figures are then what ``open_data`` makes of the
+rest.
 """
 
 from __future__ import annotations
