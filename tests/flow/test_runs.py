@@ -133,7 +133,7 @@ BREAKS: dict[str, tuple[str, str | None, str]] = {
     "newer": ("run.json", '{"format": 99}', "run.json: format 99 is newer than this striate's 1"),
     "begun": ("run.json", None, "has no run.json: it was stopped before step 1; begin it again"),
     "recipe": ("recipe.toml", "lr = 0\n", "recipe.toml: lr = 0 should be greater than 0"),
-    "no recipe": ("recipe.toml", None, "recipe.toml: cannot be read"),
+    "no recipe": ("recipe.toml", None, "recipe.toml: is missing; restore the file"),
     "arch": ("arch.toml", "name = 3\n", "arch.toml"),
     "metrics": ("metrics.jsonl", '{"kind": "epoch"}\n', "metrics.jsonl, line 1: not a training"),
     "bytes": ("metrics.jsonl", "\xff\n", "metrics.jsonl: broken (not UTF-8 text at byte 0)"),

@@ -27,7 +27,7 @@ def command(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FOLDER…",
+            metavar="FOLDER",
             help="Folders that hold runs (else runs and sweeps), or the runs to compare.",
             autocompletion=complete_run,
         ),
@@ -58,15 +58,15 @@ def command(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the runs in folders; or compare runs: what differs in them, and what came of it.
+    """List the runs in folders; or put runs side by side: what differs, and what came of it.
 
-    A folder that holds runs lists them, the newest first. Two or more runs by name are compared:
-    recipe, network and data, only where they differ, and their results on the same test images.
+    Two runs or more by name are compared; any other folder is searched for runs.
+
     Nothing is locked: runs in training are shown as far as they are.
 
     Examples:
 
-      striate runs                            those in runs and sweeps, the newest first
+      striate runs                            those in runs and sweeps
 
       striate runs runs --sort accuracy
 

@@ -150,6 +150,7 @@ def _info(listed: ListedRun, paths: RunPaths) -> ListedRun:
 
 
 def _recipe(listed: ListedRun, paths: RunPaths) -> ListedRun:
+    _there(paths.recipe)
     recipe = load_recipe(paths.recipe)
     return replace(listed, epochs=recipe.epochs, steps=recipe.steps, setting=recipe.setting)
 
@@ -158,6 +159,7 @@ def _network(listed: ListedRun, paths: RunPaths) -> ListedRun:
     if paths.target.exists():
         read_target(paths)
         return listed  # its parameters are in run.json; its code is not run to list it
+    _there(paths.arch)
     load_arch(paths.arch)  # which says what is wrong with it
     return replace(listed, params=_params(paths.arch.read_text(encoding="utf-8")))
 
@@ -179,7 +181,7 @@ def _params(toml: str) -> int:
 def _metrics(listed: ListedRun, paths: RunPaths) -> ListedRun:
     if not paths.metrics.exists():
         if listed.state == "finished":
-            raise RunError(f"{paths.metrics}: is missing; restore the file")
+            _there(paths.metrics)
         return listed  # no step has been taken yet
     epochs, last = read_progress(paths.metrics)
     kept = [one for one in epochs if one.best]
@@ -209,11 +211,10 @@ def _weights(listed: ListedRun, paths: RunPaths) -> ListedRun:
     """Whether a finished run has its weights, whole by their header: their bits are not read."""
     if listed.state != "finished":
         return listed
+    _there(paths.weights)
     try:
         with safe_open(paths.weights, framework="np"):
             return listed
-    except FileNotFoundError as error:
-        raise RunError(f"{paths.weights}: is missing; restore the file") from error
     except (OSError, SafetensorError) as error:
         raise RunError(f"{paths.weights}: broken ({error})") from error
 
@@ -227,6 +228,12 @@ _PARTS: tuple[Callable[[ListedRun, RunPaths], ListedRun], ...] = (
     _weights,
 )
 """What a run's files tell, one after another: what one cannot tell, the others still do."""
+
+
+def _there(path: Path) -> None:
+    """RunError where a file that every such run has is not there."""
+    if not path.exists():
+        raise RunError(f"{path}: is missing; restore the file")
 
 
 def _written(paths: RunPaths) -> float | None:
