@@ -87,8 +87,18 @@ def test_no_file_names_an_index_of_packages(root: Path, own_files: list[Path]) -
     assert [str(path) for path in searched if hosts.search((root / path).read_bytes())] == []
 
 
+EXTRAS = ("scale", "hub", "export", "log")
+"""What parts of the program ask for by name where it is not there."""
+
+
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", ()), ("bench", ()), ("tools", ("dev",)), ("tests", ("dev",))]
+    ("folder", "extras"),
+    [
+        ("src", EXTRAS),
+        ("bench", ("export",)),
+        ("tools", ("dev",)),
+        ("tests", ("dev", *EXTRAS)),
+    ],
 )
 def test_what_is_imported_is_declared(root: Path, folder: str, extras: tuple[str, ...]) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
