@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from striate.cli.console import Talk
-from striate.flow.trace_sweep import Plan, sweep, together
 from striate.flow.targets import Target
 from striate.flow.trace import DEFAULT_IMAGE, full_image
+from striate.flow.trace_sweep import Plan, sweep, together
 from striate.records.trace_sweep import RULE, AtSize, Sweep, Unread
 from striate.records.wording import by, count, end_out, many
 
