@@ -91,7 +91,7 @@ def test_a_changed_file_is_read_anew() -> None:
         ("my_net.py", "say which factory of the file, for example my_net.py:Net"),
         ("my_net.py:Nett", "my_net.py has no 'Nett'; did you mean Net?"),
         ("other.py:Net", "other.py: no such file"),
-        ("other:Net", "other:Net: no module named 'other' can be found"),
+        ("no_such_module:Net", "no_such_module:Net: no module named 'no_such_module' can be found"),
         ("my_net.py:torch", "module is neither an nn.Module nor something that makes one"),
         ("helper.py:WIDTH", "int is neither an nn.Module nor something that makes one"),
         ("torchvision/resnet18", "torchvision is not installed; run pip install torchvision"),

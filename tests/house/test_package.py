@@ -111,7 +111,7 @@ def test_what_is_imported_is_declared(root: Path, folder: str, extras: tuple[str
         wanted += re.findall(r"^PEERS := (.*)", (root / "Makefile").read_text("utf-8"), re.M)[
             0
         ].split()
-    declared = {re.split(r"[\[<>=]", line)[0].lower() for line in wanted}
+    declared = {re.split(r"[\[<>=]", line)[0].replace("_", "-").lower() for line in wanted}
     own = {"striate"}  # and what a program of the house imports from the house's own folders
     for place in ("bench", "tools", "tests"):
         own |= {
