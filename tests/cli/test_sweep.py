@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 Striate = Callable[..., Any]
+EPOCHS = 100
+"""Long enough that a busy machine does not finish before it is stopped."""
 SWEEP = (
     *("sweep", "digits", "--arch", "tiny.toml", "--axis", "width=4,8", "--seeds", "0"),
-    *("--epochs", "12", "--batch", "64", "--setting", "fp32", "--threads", "1"),
+    *("--epochs", str(EPOCHS), "--batch", "64", "--setting", "fp32", "--threads", "1"),
     *("--share", "0.3", "--out", "swept"),
 )
 
@@ -28,7 +30,7 @@ def test_a_dry_run_lists_the_designs_and_writes_nothing(striate: Striate) -> Non
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
     assert any(line.split()[:2] == ["width4", "1×8×8"] for line in lines)
-    assert "Plan  2 designs × 1 seed = 2 trainings of 12 epochs" in ended.out
+    assert f"Plan  2 designs × 1 seed = 2 trainings of {EPOCHS} epochs" in ended.out
     assert max(map(len, lines)) <= 80
     assert ended.left == set()
     document = json.loads(striate(*SWEEP, "--dry-run", "--json").out)
@@ -75,7 +77,7 @@ def test_stopped_and_the_same_command_again(striate: Striate, tmp_path: Path) ->
         assert run["accuracy"] == kept["accuracy"]
         assert point["accuracy"] == {"mean": run["accuracy"], "standard_error": None, "n": 1}
         assert point["latency"] > 0
-        assert _steps(Path(run["run"])) == list(range(1, 12 * 6 + 1))
+        assert _steps(Path(run["run"])) == list(range(1, EPOCHS * 6 + 1))
     assert json.loads((tmp_path / "swept" / "sweep.json").read_text())["points"]
 
     times = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
