@@ -6,25 +6,23 @@ Comes in: ReportInput.  Goes out: one HTML document.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.reporting.document import document, section
 from striate.reporting.facts import data_section, made_section
 from striate.reporting.html import Html, el, join
 from striate.reporting.inputs import ReportInput
 from striate.reporting.mistakes import calibration_section, classes_section, confusion_section
 from striate.reporting.pictures import photo
-from striate.reporting.script import digest, script
+from striate.reporting.script import script
 from striate.reporting.strip import strip
 from striate.reporting.tables import finding_list, layer_table
 from striate.reporting.training import curves_section, setting_section
 from striate.reporting.verdict import head, headline
 from striate.reporting.ways import DRAWINGS, Frame, way_of
 from striate.reporting.wording import counted
-
-ASSETS = Path(__file__).parent / "assets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +43,7 @@ def render_report(given: ReportInput) -> str:
     escaped.
     """
     sections = _sections(given)
-    style = (ASSETS / "style.css").read_text()
     code, allowed = script()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
-    )
     contents = el(
         "nav",
         el("ol", *(el("li", el("a", s.short, attrs={"href": f"#{s.key}"})) for s in sections)),
@@ -65,37 +58,16 @@ def render_report(given: ReportInput) -> str:
                 "noscript",
                 el("p", "The charts need JavaScript; their numbers are in tables below them."),
             ),
-            *(_section(section) for section in sections),
+            *(section(one.key, one.title, one.body) for one in sections),
         ),
         el("footer", el("p", f"Made by striate from {given.run.name}.")),
         code,
     ]
-    document = el(
-        "html",
-        el(
-            "head",
-            el("meta", attrs={"charset": "utf-8"}),
-            el("meta", attrs={"http-equiv": "Content-Security-Policy", "content": policy}),
-            el(
-                "meta", attrs={"name": "viewport", "content": "width=device-width, initial-scale=1"}
-            ),
-            el("meta", attrs={"name": "color-scheme", "content": "light dark"}),
-            el("title", f"{given.run.name}: {headline(given)}"),
-            Html(f"<style>{style}</style>"),
-        ),
-        el("body", *body),
-        attrs={"lang": "en"},
-    )
-    return f"<!doctype html>\n{document}\n"
-
-
-def _section(section: Section) -> Html:
-    title = el("h2", section.title, attrs={"id": f"{section.key}-title"})
-    return el(
-        "section",
-        title,
-        section.body,
-        attrs={"id": section.key, "aria-labelledby": f"{section.key}-title"},
+    return document(
+        title=f"{given.run.name}: {headline(given)}",
+        styles=("style.css",),
+        allowed=allowed,
+        body=body,
     )
 
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from striate.records.run_list import Difference, Gap, ListedRun, RunsCompared
+from striate.reporting.document import document, section
 from striate.reporting.html import Child, Html, el, join
 from striate.reporting.runs_charts import COLOURS, DASHES, Against, Measure, curves_chart
-from striate.reporting.script import chart, digest, script
+from striate.reporting.script import chart, script
 from striate.reporting.tables import table
 from striate.reporting.wording import count, counted, percent, short, span
 
-ASSETS = Path(__file__).parent / "assets"
 PARTS = {
     "recipe": "The recipes",
     "network": "The networks",
@@ -35,12 +34,7 @@ def render_runs(compared: RunsCompared) -> str:
     It names no address, its content security policy forbids every request, and text that came
     from outside (names of runs, values of settings) is escaped.
     """
-    style = "".join((ASSETS / name).read_text() for name in ("style.css", "sweep.css", "runs.css"))
     code, allowed = script()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
-    )
     listed = [
         ("results", "What came of them", _results(compared)),
         ("curves", "How they learned", _curves(compared)),
@@ -49,47 +43,28 @@ def render_runs(compared: RunsCompared) -> str:
             for part, title in PARTS.items()
         ),
     ]
-    document = el(
-        "html",
+    body = (
+        el("a.skip", "Skip to the results", attrs={"href": "#results"}),
+        el("header", _head(compared)),
         el(
-            "head",
-            el("meta", attrs={"charset": "utf-8"}),
-            Html(MARK),
-            el("meta", attrs={"http-equiv": "Content-Security-Policy", "content": policy}),
+            "main",
             el(
-                "meta", attrs={"name": "viewport", "content": "width=device-width, initial-scale=1"}
+                "noscript",
+                el("p", "The charts need JavaScript; their numbers are in the table below."),
             ),
-            el("meta", attrs={"name": "color-scheme", "content": "light dark"}),
-            el("title", _headline(compared)),
-            Html(f"<style>{style}</style>"),
+            *(section(*one) for one in listed),
         ),
-        el(
-            "body",
-            el("a.skip", "Skip to the results", attrs={"href": "#results"}),
-            el("header", _head(compared)),
-            el(
-                "main",
-                el(
-                    "noscript",
-                    el("p", "The charts need JavaScript; their numbers are in the table below."),
-                ),
-                *(
-                    el(
-                        "section",
-                        el("h2", title, attrs={"id": f"{key}-title"}),
-                        body,
-                        attrs={"id": key, "aria-labelledby": f"{key}-title"},
-                    )
-                    for key, title, body in listed
-                ),
-            ),
-            el("footer", el("p", f"Made by striate from {counted(len(compared.runs), 'run')}.")),
-            code,
-            attrs={"class": "runs"},
-        ),
-        attrs={"lang": "en"},
+        el("footer", el("p", f"Made by striate from {counted(len(compared.runs), 'run')}.")),
+        code,
     )
-    return f"<!doctype html>\n{document}\n"
+    return document(
+        title=_headline(compared),
+        styles=("style.css", "sweep.css", "runs.css"),
+        allowed=allowed,
+        body=body,
+        kind="runs",
+        mark=MARK,
+    )
 
 
 def _best(compared: RunsCompared) -> ListedRun | None:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from striate.records.sweep import COSTS, LATENCY, Judge, Mean, SweepPoint, SweepResult, front
+from striate.reporting.document import document, section
 from striate.reporting.html import Child, Html, el, join
-from striate.reporting.script import digest, script
+from striate.reporting.script import script
 from striate.reporting.sweep_charts import SIGNS, anchor, front_chart, series_of
 from striate.reporting.tables import definitions, finding_list, table
 from striate.reporting.wording import count, counted, percent, short, size, span
 
-ASSETS = Path(__file__).parent / "assets"
 _JUDGES: tuple[Judge, ...] = ("validation", "test")
 
 
@@ -26,12 +25,7 @@ def render_sweep(result: SweepResult) -> str:
     It names no address, its content security policy forbids every request, and text that came
     from outside (names of designs, messages) is escaped.
     """
-    style = (ASSETS / "style.css").read_text() + (ASSETS / "sweep.css").read_text()
     code, allowed = script("sweep-page.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
-    )
     listed = [
         ("front", "What accuracy costs", _front(result)),
         ("table", "Every design", _designs_table(result)),
@@ -39,47 +33,27 @@ def render_sweep(result: SweepResult) -> str:
         ("designs", "The designs", _designs(result)),
         ("made", "How this was made", _made(result)),
     ]
-    document = el(
-        "html",
+    body = (
+        el("a.skip", "Skip to the designs", attrs={"href": "#table"}),
+        el("header", _head(result)),
         el(
-            "head",
-            el("meta", attrs={"charset": "utf-8"}),
-            el("meta", attrs={"http-equiv": "Content-Security-Policy", "content": policy}),
+            "main",
             el(
-                "meta", attrs={"name": "viewport", "content": "width=device-width, initial-scale=1"}
+                "noscript",
+                el("p", "The chart needs JavaScript; its numbers are in the table below it."),
             ),
-            el("meta", attrs={"name": "color-scheme", "content": "light dark"}),
-            el("title", f"{result.name}: {_headline(result)}"),
-            Html(f"<style>{style}</style>"),
+            *(section(*one) for one in listed if one[2] is not None),
         ),
-        el(
-            "body",
-            el("a.skip", "Skip to the designs", attrs={"href": "#table"}),
-            el("header", _head(result)),
-            el(
-                "main",
-                el(
-                    "noscript",
-                    el("p", "The chart needs JavaScript; its numbers are in the table below it."),
-                ),
-                *(
-                    el(
-                        "section",
-                        el("h2", title, attrs={"id": f"{key}-title"}),
-                        body,
-                        attrs={"id": key, "aria-labelledby": f"{key}-title"},
-                    )
-                    for key, title, body in listed
-                    if body is not None
-                ),
-            ),
-            el("footer", el("p", f"Made by striate from the sweep {result.name}.")),
-            code,
-            attrs={"class": "sweep"},
-        ),
-        attrs={"lang": "en"},
+        el("footer", el("p", f"Made by striate from the sweep {result.name}.")),
+        code,
     )
-    return f"<!doctype html>\n{document}\n"
+    return document(
+        title=f"{result.name}: {_headline(result)}",
+        styles=("style.css", "sweep.css"),
+        allowed=allowed,
+        body=body,
+        kind="sweep",
+    )
 
 
 def _judged(result: SweepResult) -> list[tuple[SweepPoint, Mean]]:

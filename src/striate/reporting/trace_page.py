@@ -7,21 +7,20 @@ nothing; without scripts it is the layer table.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.records import Trace
 from striate.records.trace_text import View, stopped, table
+from striate.reporting.document import document
 from striate.reporting.html import Html, el, join
 from striate.reporting.pictures import png_uri
-from striate.reporting.script import digest
+from striate.reporting.script import ASSETS, digest
 from striate.reporting.tables import table as html_table
 from striate.reporting.trace_data import trace_data
 from striate.reporting.wording import count, counted, short, size
 
-ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("trace-words.js", "trace-rows.js", "trace-graph.js", "trace-field.js", "trace-page.js")
 MARK = '<meta name="generator" content="striate trace">'
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -34,43 +33,27 @@ def render_trace(trace: Trace, picture: NDArray[np.uint8] | None = None) -> str:
     image; by default a drawing.  The page names no address, its content security policy forbids
     every request, and text that came from outside (names, paths, messages) is escaped.
     """
-    style = (ASSETS / "style.css").read_text() + (ASSETS / "trace.css").read_text()
     code = "(() => {\n" + "\n".join((ASSETS / name).read_text() for name in SCRIPTS) + "\n})();"
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-        f"script-src {digest(code)}; base-uri 'none'; form-action 'none'"
-    )
     # In a script element nothing is escaped, so that "<" must not stand there at all.
     data = json.dumps(trace_data(trace), ensure_ascii=False, separators=(",", ":"))
     written = data.replace("<", "\\u003c")
-    document = el(
-        "html",
-        el(
-            "head",
-            el("meta", attrs={"charset": "utf-8"}),
-            Html(MARK),
-            el("meta", attrs={"http-equiv": "Content-Security-Policy", "content": policy}),
-            el(
-                "meta", attrs={"name": "viewport", "content": "width=device-width, initial-scale=1"}
-            ),
-            el("meta", attrs={"name": "color-scheme", "content": "light dark"}),
-            el("title", f"{trace.name} at {size(trace.image)}"),
-            Html(f"<style>{style}</style>"),
-        ),
-        el(
-            "body",
-            el("a.skip", "Skip to the layers", attrs={"href": "#layers"}),
-            el("header.wider", _head(trace)),
-            el("main.wider", _without_script(trace), _workbench()),
-            el("footer.wider", el("p", _made(trace))),
-            _picture(trace, picture),
-            Html(f'<script type="application/json" id="data">{written}</script>'),
-            Html(f"<script>{code}</script>"),
-            attrs={"class": "trace"},
-        ),
-        attrs={"lang": "en"},
+    body = (
+        el("a.skip", "Skip to the layers", attrs={"href": "#layers"}),
+        el("header.wider", _head(trace)),
+        el("main.wider", _without_script(trace), _workbench()),
+        el("footer.wider", el("p", _made(trace))),
+        _picture(trace, picture),
+        Html(f'<script type="application/json" id="data">{written}</script>'),
+        Html(f"<script>{code}</script>"),
     )
-    return f"<!doctype html>\n{document}\n"
+    return document(
+        title=f"{trace.name} at {size(trace.image)}",
+        styles=("style.css", "trace.css"),
+        allowed=digest(code),
+        body=body,
+        kind="trace",
+        mark=MARK,
+    )
 
 
 def _head(trace: Trace) -> Html:
