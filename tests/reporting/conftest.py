@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +61,25 @@ CONTRAST = """() => {
 @pytest.fixture(scope="session")
 def contrast() -> str:
     return CONTRAST
+
+
+# A browser's event loop is gone with its module, before tests of others begin one of their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium; without one, or without what drives it, the test is skipped."""
+    chromium = os.environ.get("STRIATE_CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install 'striate[dev]'"
+    )
+    with playwright.sync_playwright() as engine:
+        found = engine.chromium.launch(
+            executable_path=chromium,
+            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from striate.records.run_list import Gap, ListedRun, RunsCompared, differences, 
 from striate.reporting import render_runs
 from striate.reporting.runs_charts import curves_chart
 
-CHROMIUM = os.environ.get("STRIATE_CHROMIUM") or shutil.which("chromium")
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 
 
@@ -152,22 +148,6 @@ def test_tables_and_lists_of_settings_are_entered() -> None:
         "rows.1.w": (2, 3),
         "image": ([3, 8, 8], [3, 8, 9]),
     }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install 'striate[dev]'"
-    )
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

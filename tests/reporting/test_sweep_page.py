@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from striate.records.sweep import SweepAxis, SweepData, SweepPoint, SweepResult,
 from striate.reporting import render_sweep
 from striate.reporting.sweep_charts import front_chart
 
-CHROMIUM = os.environ.get("STRIATE_CHROMIUM") or shutil.which("chromium")
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 
 
@@ -115,22 +111,6 @@ def test_without_latency_it_is_no_choice_and_one_seed_has_no_bars() -> None:
     assert 'value="macs"' in html
     assert 'value="latency"' not in html
     assert "There was one seed, so there are no error bars." in html
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install 'striate[dev]'"
-    )
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

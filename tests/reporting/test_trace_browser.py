@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +13,7 @@ import pytest
 from striate.records import Field, Layer, Totals, Trace
 from striate.reporting import ReportInput, render_trace
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright: pip install 'striate[dev]'"
-)
-CHROMIUM = os.environ.get("STRIATE_CHROMIUM") or shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 BLOCKS = 1200
 
@@ -54,17 +45,6 @@ def long() -> Trace:
         activations=1, infer_bytes=2**30, train_bytes=2**33,
     )  # fmt: skip
     return Trace(name="long", image=(3, 64, 64), layers=tuple(layers), totals=totals)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
