@@ -328,3 +328,27 @@ def test_stages_in_one_inline_list() -> None:
     text = head + 'stages = [{block = "conv", depth = 2, width = 4}] # all\n'
     after = mended(from_toml(text), [edit("stages.0.blocks.1", None)])
     assert patched_toml(text, after) == text.replace("depth = 2", "depth = 1")
+
+
+def test_a_stage_is_added_below_the_others_and_comments_stay() -> None:
+    text = """\
+name = "n" # mine
+image = [3, 16, 16]
+classes = 4
+
+[[stages]] # the only one
+block = "conv"
+depth = 1
+width = 4
+
+[head] # the end
+pool = "max"
+"""
+    before = from_toml(text)
+    pooled = Stage(block="conv", depth=2, width=8, pool=Pool())
+    plain = Stage(block="conv", depth=3, width=8)
+    after = before.model_copy(update={"stages": (*before.stages, pooled, plain)})
+    new = patched_toml(text, after)
+    assert from_toml(new) == after
+    assert [line for line in text.splitlines() if line not in new.splitlines()] == []
+    assert patched_toml(new, before) == text

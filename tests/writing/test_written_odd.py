@@ -108,3 +108,21 @@ def test_the_number_of_classes_is_an_argument() -> None:
     names: dict[str, Any] = {"__name__": "written"}
     exec(write_code(arch(row("conv"))), names)
     assert names["Odd"](classes=9).eval()(torch.zeros(1, 3, 16, 16)).shape == (1, 9)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'x""" ; raise SystemExit("run") #',
+        '\\""" ; raise SystemExit("run") #',
+        "ends with a backslash\\",
+        'ends with a quote"',
+        "\\N{DIGIT ONE} \\x00 {braces} %s",
+    ],
+)
+def test_a_name_is_text_and_never_code(name: str) -> None:
+    """A network's name may come with somebody else's TOML, and the source is run to be checked."""
+    written = write_code(arch(row("conv"), name=name))
+    names: dict[str, Any] = {"__name__": "written"}
+    exec(compile(written, "written", "exec"), names)
+    assert names["__doc__"].startswith(f"{name}: images of 3 × 16 × 16, 4 classes.")

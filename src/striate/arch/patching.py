@@ -9,7 +9,7 @@ import tomlkit
 from pydantic import BaseModel
 
 from striate.arch.spec import Arch, Head, Pool, Stage, Stem
-from striate.arch.text import from_toml, to_dict
+from striate.arch.text import from_toml, rows_text, to_dict
 from striate.errors import ArchError
 
 _MODELS: dict[str, type[BaseModel]] = {"stem": Stem, "stages": Stage, "head": Head, "pool": Pool}
@@ -67,8 +67,11 @@ def _patch(
 
 
 def _patch_stages(tables: Any, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
-    """Stages are taken away from the end only."""
+    """Stages are taken away from the end, and added there, only."""
     while len(tables) > len(new):
         del tables[-1]
     for table, before, after in zip(tables, old, new, strict=False):
         _patch(table, before, after, Stage)
+    for added in new[len(old) :]:
+        written = tomlkit.parse(f"[[stages]]\n{rows_text(added)}\n")
+        tables.append(cast("Any", written)["stages"][0])

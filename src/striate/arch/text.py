@@ -87,10 +87,10 @@ def to_toml(arch: Arch) -> str:
     <BLANKLINE>
     """
     data = to_dict(arch)
-    tables = [f"[stem]\n{_rows(data.pop('stem'))}"] if "stem" in data else []
-    tables += [f"[[stages]]\n{_rows(stage)}" for stage in data.pop("stages")]
-    tables += [f"[head]\n{_rows(data.pop('head'))}"] if "head" in data else []
-    return "\n".join([_rows(data), *tables])
+    tables = [f"[stem]\n{rows_text(data.pop('stem'))}"] if "stem" in data else []
+    tables += [f"[[stages]]\n{rows_text(stage)}" for stage in data.pop("stages")]
+    tables += [f"[head]\n{rows_text(data.pop('head'))}"] if "head" in data else []
+    return "\n".join([rows_text(data), *tables])
 
 
 def json_schema() -> dict[str, Any]:
@@ -106,7 +106,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _rows(table: Mapping[str, Any]) -> str:
+def rows_text(table: Mapping[str, Any]) -> str:
     """One ``key = value`` line each."""
     return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from weakref import ReferenceType, ref
 
 from striate.records import Layer, Trace
 
@@ -27,6 +29,58 @@ POINTWISE = SAME | ACTIVATIONS | NORMS
 """What looks at every pixel and leaves it where it is."""
 
 
+@dataclass(frozen=True)
+class _Edges:
+    """What a trace's graph is made of: found once, and read by all rules."""
+
+    layers: Mapping[int, Layer]
+    sources: Mapping[int, tuple[Layer, ...]]
+    users: Mapping[int, tuple[Layer, ...]]
+    seen: frozenset[int]
+    alive: frozenset[int] | None
+
+
+_last: list[tuple[ReferenceType[Trace], _Edges]] = []
+"""The graph that was asked for last: some fifty rules ask for the same one after another."""
+
+
+def _edges_of(trace: Trace) -> _Edges:
+    for known, edges in tuple(_last):
+        if known() is trace:
+            return edges
+    layers = {layer.index: layer for layer in trace}
+    sources: dict[int, tuple[Layer, ...]] = {}
+    users: dict[int, list[Layer]] = {index: [] for index in layers}
+    seen: set[int] = set()
+    for layer in trace:
+        given = tuple(layers[i] for i in dict.fromkeys(layer.inputs) if i in seen)
+        if layer.op == "input" or given:
+            seen.add(layer.index)
+        sources[layer.index] = given
+        for source in given:
+            users[source.index].append(layer)
+    edges = _Edges(
+        layers=layers,
+        sources=sources,
+        users={index: tuple(found) for index, found in users.items()},
+        seen=frozenset(seen),
+        alive=_reaching(trace.returned, layers),
+    )
+    _last[:] = [(ref(trace), edges)]
+    return edges
+
+
+def _reaching(returned: Iterable[int], layers: Mapping[int, Layer]) -> frozenset[int] | None:
+    alive: set[int] = set()
+    waiting = [index for index in returned if index in layers]
+    while waiting:
+        index = waiting.pop()
+        if index not in alive:
+            alive.add(index)
+            waiting += layers[index].inputs
+    return frozenset(alive) or None
+
+
 class Graph:
     """Layers by index, with the edges that carry something computed from the image.
 
@@ -35,19 +89,10 @@ class Graph:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self._layers = {layer.index: layer for layer in trace}
-        self._sources: dict[int, tuple[Layer, ...]] = {}
-        self._users: dict[int, list[Layer]] = {layer.index: [] for layer in trace}
-        seen: set[int] = set()
-        for layer in trace:
-            given = tuple(self._layers[i] for i in dict.fromkeys(layer.inputs) if i in seen)
-            if layer.op == "input" or given:
-                seen.add(layer.index)
-            self._sources[layer.index] = given
-            for source in given:
-                self._users[source.index].append(layer)
-        self._seen = frozenset(seen)
-        self._alive = self._reaching(trace.returned)
+        self._edges = _edges_of(trace)
+        self._layers = self._edges.layers
+        self._sources, self._users = self._edges.sources, self._edges.users
+        self._seen, self._alive = self._edges.seen, self._edges.alive
 
     def __getitem__(self, index: int) -> Layer:
         return self._layers[index]
@@ -61,7 +106,7 @@ class Graph:
 
     def users(self, layer: Layer) -> tuple[Layer, ...]:
         """The layers that took its output."""
-        return tuple(self._users[layer.index])
+        return self._users[layer.index]
 
     def source(self, layer: Layer) -> Layer | None:
         """What it works on (its first input from the image), or None."""
@@ -78,16 +123,6 @@ class Graph:
     def is_alive(self, layer: Layer) -> bool:
         """Whether something that is returned depends on it (so far as it is known what is)."""
         return self._alive is None or layer.index in self._alive
-
-    def _reaching(self, returned: Iterable[int]) -> frozenset[int] | None:
-        alive: set[int] = set()
-        waiting = [index for index in returned if index in self._layers]
-        while waiting:
-            index = waiting.pop()
-            if index not in alive:
-                alive.add(index)
-                waiting += self._layers[index].inputs
-        return frozenset(alive) or None
 
     def sees_image(self, layer: Layer) -> bool:
         """Whether its output was computed from the image (weights are computed too, sometimes)."""

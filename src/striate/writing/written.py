@@ -24,8 +24,10 @@ def write_class(
 
 
 def docstring(says: str, indent: int) -> list[str]:
-    """A docstring of one or more lines."""
+    """A docstring of one or more lines, which nothing that it says can end."""
     pad = " " * indent
+    # A network's name is a user's own text; a quote or a backslash would end or change the string.
+    says = says.replace("\\", "\\\\").replace('"', '\\"')
     first, *others = says.strip().split("\n")
     if not others:
         return [f'{pad}"""{first}"""']
