@@ -16,10 +16,12 @@ from striate.data.dataset import Dataset, SourceSizes
 from striate.data.describing import describe_data
 from striate.data.fitting import fit_image, to_channels
 from striate.data.form import decode_image, read_image, read_original
+from striate.data.mixing import Mix, Mixed
 from striate.data.normalising import normalise
 from striate.data.opening import open_data
 from striate.data.options import BadImages, DataOptions, Decoder, Fit, Pixels
-from striate.data.plan import epoch_plan, whole_plan
+from striate.data.plan import Sampling, draws_of, epoch_plan, whole_plan
+from striate.data.policy import Policy
 from striate.data.sources.folder import files_below
 from striate.data.split import Split, Truth
 
@@ -31,13 +33,18 @@ __all__ = [
     "Dataset",
     "Decoder",
     "Fit",
+    "Mix",
+    "Mixed",
     "Pixels",
+    "Policy",
+    "Sampling",
     "SourceSizes",
     "Split",
     "Truth",
     "batches",
     "decode_image",
     "describe_data",
+    "draws_of",
     "epoch_plan",
     "files_below",
     "fit_image",

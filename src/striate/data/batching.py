@@ -13,36 +13,80 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.utils.data as torch_data
 
 from striate.data.augment import Augment, augmented
+from striate.data.mixing import Mix, Mixed, mix_in, partners
 from striate.data.options import Indices, Pixels, Words
+from striate.data.plan import draws_of
 from striate.data.split import Split
 from striate.errors import DataError, StriateError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """``pixels`` (n, C, H, W) uint8 or uint16, ``labels`` (n,) int64, ``ids`` (n,) uint64."""
+    """``pixels`` (n, C, H, W) uint8 or uint16, ``labels`` (n,) int64, ``ids`` (n,) uint64.
+
+    ``keys`` (n,) uint64: what is drawn for a sample depends on this, its id, or another word where
+    it comes again in its epoch.  ``mixed``: what is in the pixels beside, where images are mixed.
+    """
 
     pixels: Pixels
     labels: Indices
     ids: Words
+    keys: Words
+    mixed: Mixed | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 def load_batch(
-    split: Split, indices: Indices, *, augment: Augment | None, seed: int, epoch: int
+    split: Split,
+    draws: Indices,
+    *,
+    augment: Augment | None,
+    seed: int,
+    epoch: int,
+    mix: Mix | None = None,
+    whole: Indices | None = None,
 ) -> Batch:
-    """One batch, a pure function: a sample's pixels do not depend on the others in the batch."""
-    if augment is None:
-        pixels = split.pixels(indices)
-    else:
-        pixels = augmented(split, indices, augment, seed=seed, epoch=epoch)
-    return Batch(pixels=pixels, labels=split.labels[indices], ids=split.ids[indices])
+    """One batch, a pure function: what a sample looks like does not depend on the others in it.
+
+    ``draws`` as ``epoch_plan`` gives them.  ``mix``: partners are found in ``whole``, the batch of
+    which ``draws`` are this process's part (all of it, if not given); their pixels are made here
+    where they are not among ``draws``.
+    """
+
+    def made(some: Indices) -> Pixels:
+        indices, keys = draws_of(split, some)
+        if augment is None:
+            return split.pixels(indices)
+        return augmented(split, indices, keys, augment, seed=seed, epoch=epoch)
+
+    indices, keys = draws_of(split, draws)
+    pixels, mixed = made(draws), None
+    if mix is not None and mix.any:
+        mates = _mates(split, draws, draws if whole is None else whole, seed=seed, epoch=epoch)
+        absent = np.setdiff1d(mates, draws)
+        known = np.concatenate([draws, absent])
+        at = np.argsort(known)
+        at = at[np.searchsorted(known, mates, sorter=at)]
+        others = (np.concatenate([pixels, made(absent)]) if len(absent) else pixels)[at]
+        pixels, share = mix_in(pixels, others, keys, mix, seed=seed, epoch=epoch)
+        mixed = Mixed(labels=split.labels[draws_of(split, mates)[0]], share=share)
+    return Batch(
+        pixels=pixels, labels=split.labels[indices], ids=split.ids[indices], keys=keys, mixed=mixed
+    )
+
+
+def _mates(split: Split, draws: Indices, whole: Indices, *, seed: int, epoch: int) -> Indices:
+    """The partners (n,) of ``draws`` (n,), as draws of ``whole``."""
+    found = partners(draws_of(split, whole)[1], seed=seed, epoch=epoch)
+    places = np.argsort(whole)
+    return whole[found[places[np.searchsorted(whole, draws, sorter=places)]]]
 
 
 def batches(
@@ -54,13 +98,24 @@ def batches(
     epoch: int,
     workers: int,
     start: int = 0,
+    mix: Mix | None = None,
+    whole: Sequence[Indices] | None = None,
 ) -> Iterator[Batch]:
     """The batches of ``plan`` from number ``start`` on, in order.
 
     ``workers`` processes load ahead; 0 loads here.  Workers leave SIGINT to their parent, and are
-    gone when the iterator is exhausted, closed or dropped.
+    gone when the iterator is exhausted, closed or dropped.  ``whole``: the plan of all processes,
+    of whose batches those of ``plan`` are parts; the same as ``plan``, if not given.
     """
-    jobs = _Jobs(split=split, plan=plan[start:], augment=augment, seed=seed, epoch=epoch)
+    jobs = _Jobs(
+        split=split,
+        plan=plan[start:],
+        augment=augment,
+        seed=seed,
+        epoch=epoch,
+        mix=mix,
+        whole=(plan if whole is None else whole)[start:],
+    )
     if workers == 0:
         for number in range(len(jobs)):
             yield jobs.load(number)
@@ -128,13 +183,21 @@ class _Jobs(torch_data.Dataset["Batch | StriateError"]):
     augment: Augment | None
     seed: int
     epoch: int
+    mix: Mix | None
+    whole: Sequence[Indices]
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def load(self, number: int) -> Batch:
         return load_batch(
-            self.split, self.plan[number], augment=self.augment, seed=self.seed, epoch=self.epoch
+            self.split,
+            self.plan[number],
+            augment=self.augment,
+            seed=self.seed,
+            epoch=self.epoch,
+            mix=self.mix,
+            whole=self.whole[number],
         )
 
     def __getitem__(self, number: int) -> Batch | StriateError:

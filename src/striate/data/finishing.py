@@ -89,6 +89,7 @@ def _split(opened: Opened, name: PartName, fill: tuple[int, ...]) -> Split:
         image=opened.image,
         fill=fill,
         truths=_Placed(drawn=drawn, rows=chosen.rows) if drawn else None,
+        scale=opened.scale,
     )
 
 

@@ -48,7 +48,7 @@ class Split:
     """``ids`` (N,) ascending; ``labels`` (N,) int64, indices into the data set's classes.
 
     ``image``: (C, H, W).  ``fill``: the training split's mean colour per channel, rounded to
-    whole pixel values.
+    whole pixel values.  ``scale``: what a pixel is divided by to be in 0…1.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Split:
     image: tuple[int, int, int]
     fill: tuple[int, ...]
     truths: Truths | None = None
+    scale: float = 255.0
 
     def __len__(self) -> int:
         return len(self.ids)
