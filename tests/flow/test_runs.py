@@ -289,3 +289,17 @@ def test_without_tensorboard_it_says_what_to_install(
     with pytest.raises(InputError, match=r"is not installed; pip install 'striate\[log\]'"):
         list(write_events(list_runs(runs), tmp_path / "logs"))
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_run_that_went_back_once_says_so(runs: Path) -> None:
+    facts = {"what": "the loss became nan", "step": 14, "epoch": 2, "back": 10, "rate": 0.5}
+    (runs / "a/recovered.json").write_text(json.dumps(facts))
+    a = read_run(runs / "a")
+    said = (
+        "the loss became nan at step 14 (epoch 2); went back to step 10, and on at 0.5 times "
+        "the rates"
+    )
+    assert (a.state, a.why) == ("finished", said)
+    (runs / "a/recovered.json").write_text("{}")
+    a = read_run(runs / "a")
+    assert (a.state, a.why) == ("broken", "recovered.json: broken (KeyError: 'what')")

@@ -175,7 +175,7 @@ class Breaks(nn.Module):
 def test_a_loss_that_is_not_finite_stops_the_run(
     net: nn.Module, digits: Dataset, begun: Begun
 ) -> None:
-    recipe, folder = begun()
+    recipe, folder = begun(recover=False)
     with pytest.raises(Diverged) as raised:
         list(train(Breaks(net, 8), digits, recipe, folder))
     indices = epoch_plan(digits.train, seed=0, epoch=2, batch_size=64)[2]
@@ -205,7 +205,7 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint(
         def forward(self, x: Tensor) -> Tensor:
             return self.module(x) + 0.0 * self.zero.abs().sqrt()
 
-    recipe, folder = begun(epochs=1, batch_size=300)
+    recipe, folder = begun(epochs=1, batch_size=300, recover=False)
     with pytest.raises(
         Diverged, match=r"the weights stopped being finite at step 1 .*no epoch had"
     ):

@@ -57,7 +57,8 @@ def show_list(talk: Talk, runs: Sequence[ListedRun]) -> None:
     talk.say(shown)
     for run in runs:
         if run.why is not None:
-            talk.tell(f"[bad]{run.state}[/]  {escape(run.name)}: {escape(run.why)}", hang=2)
+            style = _STYLES.get(run.state, "dim")
+            talk.tell(f"[{style}]{run.state}[/]  {escape(run.name)}: {escape(run.why)}", hang=2)
     if left:
         talk.tell(f"[dim]left out for want of room: {', '.join(left)}; --json has all[/]", hang=2)
 

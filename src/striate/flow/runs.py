@@ -207,6 +207,20 @@ def _diverged(listed: ListedRun, paths: RunPaths) -> ListedRun:
     return replace(listed, state="diverged", why=said)
 
 
+def _recovered(listed: ListedRun, paths: RunPaths) -> ListedRun:
+    if listed.why is not None or not paths.recovered.exists():
+        return listed
+    try:
+        facts: dict[str, Any] = json.loads(paths.recovered.read_text(encoding="utf-8"))
+        said = (
+            f"{facts['what']} at step {facts['step']} (epoch {facts['epoch']}); went back to step "
+            f"{facts['back']}, and on at {facts['rate']:g} times the rates"
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{paths.recovered}: broken ({type(error).__name__}: {error})") from error
+    return replace(listed, why=said)
+
+
 def _weights(listed: ListedRun, paths: RunPaths) -> ListedRun:
     """Whether a finished run has its weights, whole by their header: their bits are not read."""
     if listed.state != "finished":
@@ -225,6 +239,7 @@ _PARTS: tuple[Callable[[ListedRun, RunPaths], ListedRun], ...] = (
     _network,
     _metrics,
     _diverged,
+    _recovered,
     _weights,
 )
 """What a run's files tell, one after another: what one cannot tell, the others still do."""

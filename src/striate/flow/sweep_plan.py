@@ -228,12 +228,14 @@ def _bases(
 def _recipe(
     arch: Arch, dataset: Dataset, options: SweepOptions, from_file: dict[str, Any]
 ) -> Recipe:
-    """What ``fit`` would train this design by."""
+    """What ``fit`` would train this design by; it does not ``recover`` unless the file says so,
+    since at other rates it would no longer be comparable.
+    """
     from striate.building import build
 
     sized = replace(dataset, image=arch.image)
     recipe, _ = recipe_for(sized, build(arch, device="meta"), options.training, from_file)
-    return recipe
+    return recipe.with_({"recover": from_file.get("recover", False)})
 
 
 def _tasks(designs: Sequence[Design], seeds: Sequence[int], dataset: Dataset) -> tuple[Task, ...]:

@@ -108,12 +108,14 @@ def trial_recipe(
 ) -> Recipe:
     """What ``fit`` would train ``arch`` by on ``dataset``, with ``changes`` (``augment.flip``).
 
+    A trial does not ``recover``: one that went on at other rates would no longer be comparable.
     RecipeError begins with ``where``.
     """
     from striate.building import build
 
     module = build(arch, device="meta")
-    return default_recipe(Facts.of(dataset, module)).recipe.with_(changes or {}, where=where)
+    changes = {"recover": False, **(changes or {})}
+    return default_recipe(Facts.of(dataset, module)).recipe.with_(changes, where=where)
 
 
 def asked_for(recipe: Recipe) -> dict[str, Any]:

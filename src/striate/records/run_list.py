@@ -17,7 +17,7 @@ RunState = Literal["finished", "training", "interrupted", "diverged", "broken"]
 class ListedRun:
     """One run's folder; None is what it does not tell (yet).
 
-    ``run``: its folder.  ``why``: of a run that is broken or diverged.  ``data``: DATA as the run
+    ``run``: its folder.  ``why`` it is broken, diverged or went back.  ``data``: DATA as the run
     was given it.  ``params``: parameters, each counted once.  ``accuracy`` (0…1), ``loss`` (nats),
     ``ece``: on the test split, of a finished run.  ``val_accuracy``: on the validation split, of
     the weights kept so far.  ``epoch``: epochs that have ended, of ``epochs``; ``step``: optimiser

@@ -11,7 +11,14 @@ from striate.runs.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from striate.runs.checkpoint import Checkpoint, Found, load_checkpoint, newest, save_checkpoint
+from striate.runs.checkpoint import (
+    Checkpoint,
+    Found,
+    checkpoint_path,
+    load_checkpoint,
+    newest,
+    save_checkpoint,
+)
 from striate.runs.evaluate import (
     evaluate,
     evaluating,
@@ -53,6 +60,7 @@ __all__ = [
     "arithmetic",
     "at_temperature",
     "atomic_write",
+    "checkpoint_path",
     "evaluate",
     "evaluating",
     "expected_calibration_error",

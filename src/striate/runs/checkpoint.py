@@ -57,8 +57,9 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"step-{step:09d}.safetensors"
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``checkpoint`` into ``folder`` atomically, then drop all but the ``KEPT`` newest.
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int | None = None) -> Path:
+    """Write ``checkpoint`` into ``folder`` atomically, then drop all but the ``KEPT`` newest, and
+    that after step ``keep``.
 
     A later one that lies there was refused when this training was resumed, and is dropped too.
     """
@@ -71,7 +72,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     atomic_write(path, pack(checkpoint.tensors, {"striate": f"{digest} {document}"}))
     files = _files(folder)
     kept = files[files.index(path) :][:KEPT]
-    for other in set(files).difference(kept):
+    also = [] if keep is None else [checkpoint_path(folder, keep)]
+    for other in set(files).difference(kept, also):
         with writing(other):
             other.unlink()
     return path

@@ -6,6 +6,7 @@ preprocessing.json    from image file to input
 recipe.toml           every training setting, frozen before step 1
 start.safetensors     the weights before step 1, where they were trained ones
 metrics.jsonl         one line a step and an epoch
+recovered.json        why and where training went back once; diverged.json: why it ended
 checkpoint/           the two newest
 weights.safetensors   the kept weights; there when training has finished
 evaluation.safetensors  probabilities and labels of the test split
@@ -49,6 +50,7 @@ class RunPaths:
         self.confidence = path / "confidence.safetensors"
         self.evidence = path / "evidence"
         self.report = path / "report.html"
+        self.recovered = path / "recovered.json"
         self.diverged = path / "diverged.json"
         self.lock = path / ".lock"
 

@@ -51,6 +51,13 @@ class MetricsFile:
                 written += os.write(self._handle, line[written:])
         self.length += len(line)
 
+    def cut(self, length: int) -> None:
+        """Go back to the first ``length`` bytes."""
+        with writing(self._path):
+            os.ftruncate(self._handle, length)
+            os.lseek(self._handle, length, os.SEEK_SET)
+        self.length = length
+
     def sync(self) -> None:
         """Make everything appended so far durable."""
         with writing(self._path):

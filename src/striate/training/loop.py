@@ -7,7 +7,6 @@ sample id).  So a run that was killed anywhere and resumed ends with the same bi
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -16,11 +15,10 @@ from contextlib import closing
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
 from striate.data import Batch, Dataset, batches, epoch_plan
-from striate.errors import Diverged, Interrupted, OutputError, RecipeError, RunError
+from striate.errors import Interrupted, OutputError, RecipeError, RunError
 from striate.keyed import bits
 from striate.records import EpochRecord, StepRecord
 from striate.runs import (
@@ -28,7 +26,6 @@ from striate.runs import (
     Preprocessing,
     RunFolder,
     RunInfo,
-    atomic_write,
     evaluate,
     known_setting,
     logits_of,
@@ -44,6 +41,7 @@ from striate.training.notice import Notice
 from striate.training.optimiser import set_lr
 from striate.training.plan import steps_per_epoch
 from striate.training.recipe import Recipe
+from striate.training.recovery import Lost, Recovery, finite
 from striate.training.schedule import lr_at
 from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
@@ -65,8 +63,9 @@ def train(
     With ``resume`` it goes on from the newest whole checkpoint, or from step 1 if there is none.
     While the iterator is open, the process has the recipe's threads and determinism.
 
-    Raises ``Diverged`` when loss or weights stop being finite, ``Interrupted`` at the first step
-    boundary after SIGINT or SIGTERM, ``RunError``, ``RecipeError``, ``OutputError``.
+    Where the loss spikes, or loss or weights stop being finite, it goes back once (``recovery``);
+    the second time it raises ``Diverged``.  Raises ``Interrupted`` at the first step boundary after
+    SIGINT or SIGTERM, ``RunError``, ``RecipeError``, ``OutputError``.
     """
     if not recipe.frozen or recipe.steps is None:
         raise RecipeError("the recipe is not frozen yet; freeze it before training")
@@ -78,6 +77,8 @@ def train(
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
     phases = Phases(state.module, recipe)
+    recovery = Recovery(state, recipe, folder)
+    nothing = math.log(len(preprocessing.classes))
     metrics_bytes = 0
     found = newest(paths.checkpoints)
     if found and not resume:
@@ -87,6 +88,7 @@ def train(
     if found:
         yield from (Notice(text=text) for text in found.notices)
         metrics_bytes = state.restore(found.checkpoint)
+        yield from recovery.resumed()
 
     with (
         steady_process(threads=recipe.threads, deterministic=recipe.deterministic),
@@ -109,15 +111,17 @@ def train(
                 start=done,
             )
             phases.begin()
+            lost: Lost | None = None
             started = time.perf_counter()
             for batch in feed:
                 step = state.step + 1
-                lr = lr_at(recipe, step, steps)
                 phases.enter(step)
-                set_lr(state.optimiser, lr, phases.rates(step))
+                lr = lr_at(recipe, step, steps)
+                lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
                 loss, right = _step(state, batch, preprocessing, recipe, step=step)
-                if not math.isfinite(loss):
-                    raise _diverged(folder, f"the loss became {loss}", step, epoch, lr, batch.ids)
+                if what := state.losses.wrong(loss, nothing=nothing):
+                    lost = Lost(what=what, step=step, epoch=epoch, lr=lr, ids=batch.ids)
+                    break
                 state.step = step
                 seconds = time.perf_counter() - started
                 state.sums.add(loss=loss, right=right, images=len(batch), seconds=seconds)
@@ -139,9 +143,16 @@ def train(
                 started = time.perf_counter()
 
             started = time.perf_counter()
-            if not _finite(state.judged):
+            if lost is None and not finite(state.judged):
                 what, lr = "the weights stopped being finite", lr_at(recipe, state.step, steps)
-                raise _diverged(folder, what, state.step, epoch, lr, dataset.train.ids[plan[-1]])
+                ids = dataset.train.ids[plan[-1]]
+                lost = Lost(what=what, step=state.step, epoch=epoch, lr=lr * state.rate, ids=ids)
+            if lost is not None:
+                metrics_bytes, told = recovery.back(lost)
+                metrics.cut(metrics_bytes)
+                yield told
+                continue
+            recovery.good()
             val_loss = val_accuracy = None
             better = True
             if len(dataset.val):
@@ -236,7 +247,8 @@ def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None
     """Write a checkpoint; the records that it counts reach the disk first."""
     try:
         metrics.sync()
-        save_checkpoint(folder.paths.checkpoints, state.checkpoint(metrics.length))
+        checkpoint = state.checkpoint(metrics.length)
+        save_checkpoint(folder.paths.checkpoints, checkpoint, keep=state.anchor)
     except OutputError as error:
         raise OutputError(
             f"{error}; once there is room, --resume {folder.path} goes on with what was saved "
@@ -249,26 +261,4 @@ def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) 
     _save(state, metrics, folder)
     return Interrupted(
         f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"
-    )
-
-
-def _finite(module: nn.Module) -> bool:
-    """Whether every parameter and floating-point buffer is finite."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
-
-
-def _diverged(
-    folder: RunFolder, what: str, step: int, epoch: int, lr: float, ids: NDArray[np.uint64]
-) -> Diverged:
-    """Write diverged.json with every sample id of the batch; the message shows the first few."""
-    names = [f"{int(word):016x}" for word in ids]
-    facts = {"what": what, "epoch": epoch, "step": step, "lr": lr, "ids": names}
-    atomic_write(folder.paths.diverged, (json.dumps(facts, indent=1) + "\n").encode())
-    found = newest(folder.paths.checkpoints)
-    kept = f"the last good checkpoint is {found.path}" if found else "no epoch had ended before"
-    rest = f" … ({len(names)} in {folder.paths.diverged})" if names[4:] else ""
-    return Diverged(
-        f"{what} at step {step} (epoch {epoch}, lr {lr:.3g}; sample ids {', '.join(names[:4])}"
-        f"{rest}); {kept}; start anew with a lower --lr, or with clip = 1 in the recipe"
     )

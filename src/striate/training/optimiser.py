@@ -71,10 +71,15 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def set_lr(optimiser: torch.optim.Optimizer, lr: float, layers: Sequence[float] = ()) -> None:
-    """Apply ``lr`` to every group from the next step on, or its own of ``layers``' rates."""
+def set_lr(
+    optimiser: torch.optim.Optimizer, lr: float, layers: Sequence[float] = (), *, times: float = 1.0
+) -> float:
+    """Apply ``lr``, or its own of ``layers``' rates, to every group from the next step on, so many
+    ``times``; returns what ``lr`` has become.
+    """
     for group in optimiser.param_groups:
-        group["lr"] = layers[group["layer"]] if layers else lr
+        group["lr"] = (layers[group["layer"]] if layers else lr) * times
+    return lr * times
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

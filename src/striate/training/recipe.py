@@ -112,6 +112,10 @@ class Recipe(_Part):
     deterministic: bool = True
     """Use only operations that give the same bits each time; an error names one that cannot."""
 
+    recover: bool = True
+    """Where the loss spikes or is no longer finite, go back to the last good state once and go on
+    at half the rates; without it, and at the second time, the run ends."""
+
     steps: Positive | None = None
     """All optimiser steps; written by ``freeze``.  The last epoch may be cut short by it."""
     versions: dict[str, str] = {}

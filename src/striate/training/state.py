@@ -12,6 +12,7 @@ from striate.runs import Checkpoint, put_state, state_of
 from striate.training.average import average_of
 from striate.training.optimiser import make_optimiser, optimiser_state, put_optimiser_state
 from striate.training.recipe import Recipe
+from striate.training.spikes import Losses
 
 
 @dataclass(kw_only=True)
@@ -66,7 +67,11 @@ class Best:
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """``step`` optimiser steps are done; ``seconds`` is the wall time they and validation took."""
+    """``step`` optimiser steps are done; ``seconds`` is the wall time they and validation took.
+
+    ``rate``: what the recipe's rates are multiplied with.  ``anchor``: the step to whose end the
+    training goes back where it is lost; 0 for the weights before step 1.
+    """
 
     module: nn.Module
     average: nn.Module | None
@@ -75,6 +80,9 @@ class TrainingState:
     seconds: float = 0.0
     sums: Sums = field(default_factory=Sums)
     best: Best = field(default_factory=Best)
+    rate: float = 1.0
+    anchor: int = 0
+    losses: Losses = field(default_factory=Losses)
 
     @classmethod
     def fresh(cls, module: nn.Module, recipe: Recipe) -> TrainingState:
@@ -112,6 +120,9 @@ class TrainingState:
                 "metrics_bytes": metrics_bytes,
                 "sums": vars(self.sums),
                 "best": {"accuracy": self.best.accuracy, "epoch": self.best.epoch},
+                "rate": self.rate,
+                "anchor": self.anchor,
+                "losses": vars(self.losses),
             },
         )
 
@@ -127,4 +138,8 @@ class TrainingState:
         self.seconds = facts["seconds"]
         self.sums = Sums(**facts["sums"])
         self.best = Best(**facts["best"], weights=checkpoint.part("best"))
+        # Checkpoints of before 0.2 were written at the ends of epochs, and hold none of these.
+        self.rate = facts.get("rate", 1.0)
+        self.anchor = facts.get("anchor", checkpoint.step)
+        self.losses = Losses(**facts.get("losses", {}))
         return facts["metrics_bytes"]
