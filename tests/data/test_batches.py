@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from striate.data import (
     whole_plan,
 )
 from striate.data.options import Indices, Pixels
+from striate.data.split import Store
 from striate.errors import DataError, ImageError
 
 ALL = Augment(flip=True, translate=3, cutout=6, crop=True)
@@ -183,6 +185,57 @@ def test_workers_give_the_same_bits(shapes: Dataset, workers: int) -> None:
     assert not multiprocessing.active_children()
 
 
+def test_the_next_batch_is_loaded_meanwhile_and_no_other(shapes: Dataset) -> None:
+    seen: list[int] = []
+    store = Noting(shapes.train.store, seen)
+    plan = whole_plan(shapes.train, batch_size=20)
+    options: dict[str, Any] = {"augment": None, "seed": 0, "epoch": 0, "workers": 0}
+    split = replace(shapes.train, store=store)
+    loaded = batches(split, plan, **options)
+    first = next(loaded)
+    assert soon(lambda: seen == [0, len(first)])
+    loaded.close()  # type: ignore[attr-defined]  # a generator, typed as the iterator it is used as
+    assert seen == [0, len(first)]
+    assert not loading()
+    inline = batches(split, plan, ahead=False, **options)
+    seen.clear()
+    next(inline)
+    assert not loading()
+    assert seen == [0]
+    ahead = list(batches(split, plan, **options))
+    assert all(same(a, b) for a, b in zip(ahead, [first, *inline], strict=False))
+    whole = list(batches(split, plan, ahead=False, **options))
+    assert all(same(a, b) for a, b in zip(ahead, whole, strict=True))
+    assert not loading()
+
+
+def test_an_error_comes_at_its_batch_and_ends_the_thread(shapes: Dataset) -> None:
+    split = replace(shapes.train, store=Failing())
+    plan = whole_plan(split, batch_size=2)
+    loaded = batches(split, plan, augment=None, seed=0, epoch=0, workers=0)
+    assert len(next(loaded)) == len(next(loaded)) == 2
+    with pytest.raises(ImageError, match=r"cat/5\.png is truncated"):
+        next(loaded)
+    assert not loading()
+
+
+def test_ctrl_c_ends_the_thread(shapes: Dataset) -> None:
+    split = replace(shapes.train, store=Slow())
+    loaded = batches(
+        split, whole_plan(split, batch_size=2), augment=None, seed=0, epoch=0, workers=0
+    )
+    next(loaded)
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(loaded)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert caught.traceback
+    assert not loading()
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_epoch_goes_on_from_any_batch(shapes: Dataset, workers: int) -> None:
     plan = epoch_plan(shapes.train, seed=0, epoch=1, batch_size=9)
@@ -198,6 +251,32 @@ def test_torchs_global_state_is_not_moved(shapes: Dataset) -> None:
     plan = whole_plan(shapes.test, batch_size=10)
     list(batches(shapes.test, plan, augment=None, seed=0, epoch=0, workers=1))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Noting:
+    """A store that notes the first index of every look."""
+
+    def __init__(self, store: Store, seen: list[int]) -> None:
+        self.store, self.seen = store, seen
+
+    def pixels(self, indices: Indices) -> Pixels:
+        self.seen.append(int(indices[0]))
+        return self.store.pixels(indices)
+
+    def originals(self, indices: Indices) -> list[Pixels]:
+        return self.store.originals(indices)
+
+
+def loading() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("striate-load")]
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    for _ in range(100):
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def gone(started: list[Any]) -> bool:

@@ -15,6 +15,7 @@ from striate.data.dataset import Dataset
 from striate.data.fitting import resize
 from striate.data.options import Indices, Pixels, Words
 from striate.data.policy import STRENGTHS, Policy, change, refuse
+from striate.data.shifting import shift
 from striate.data.split import Split
 from striate.errors import DataError
 from striate.keyed import integers, uniform
@@ -27,6 +28,10 @@ ERASED_AREA = (0.02, 0.4)
 """Share of the image's area that is erased."""
 ERASED_RATIO = (0.3, 1 / 0.3)
 """Height to width of what is erased (Zhong et al. 2020, section 4.1)."""
+
+_BLOCK_BYTES = 1 << 19
+"""So much of a batch is changed at a time: it stays in a core's cache, and what is needed beside
+it is small enough to be had again and again without asking the system for fresh pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +84,27 @@ def augmented(
 
     ``keys`` (n,): what the changes are drawn by, the samples' ids unless they come again.
     """
+    if augment.crop:
+        pixels = _cropped(split, indices, _Drawn(keys, seed=seed, epoch=epoch))
+    else:
+        pixels = split.pixels(indices)
+    step = max(1, _BLOCK_BYTES // (pixels[0].nbytes if len(pixels) else 1))
+    for start in range(0, len(pixels), step):
+        block = slice(start, start + step)
+        _change(pixels[block], keys[block], split, augment, seed=seed, epoch=epoch)
+    return pixels
+
+
+def _change(
+    pixels: Pixels, keys: Words, split: Split, augment: Augment, *, seed: int, epoch: int
+) -> None:
+    """What is done after the crop, to ``pixels`` (n, C, H, W) where they lie."""
     drawn = _Drawn(keys, seed=seed, epoch=epoch)
-    pixels = _cropped(split, indices, drawn) if augment.crop else split.pixels(indices)
     if augment.flip:
         chosen = drawn.below(2, "augment.flip") == 1
         pixels[chosen] = pixels[chosen, :, :, ::-1]
     if augment.translate:
-        pixels = _translated(pixels, augment.translate, drawn)
+        _translate(pixels, augment.translate, drawn)
     if augment.policy != "none":
         change(
             pixels,
@@ -102,7 +121,6 @@ def augmented(
         _cut_out(pixels, augment.cutout, split.fill, drawn)
     if augment.erase:
         _erase(pixels, augment.erase, split.fill, drawn)
-    return pixels
 
 
 class _Drawn:
@@ -126,17 +144,11 @@ def _refuse_translation(reach: int, side: tuple[int, ...]) -> None:
         )
 
 
-def _translated(pixels: Pixels, reach: int, drawn: _Drawn) -> Pixels:
-    height, width = pixels.shape[2:]
-    _refuse_translation(reach, (height, width))
-    down = drawn.below(2 * reach + 1, "augment.down").tolist()
-    right = drawn.below(2 * reach + 1, "augment.right").tolist()
-    margin = (reach, reach)
-    padded = np.pad(pixels, ((0, 0), (0, 0), margin, margin), mode="reflect")
-    out = np.empty_like(pixels)
-    for i, (top, left) in enumerate(zip(down, right, strict=True)):
-        out[i] = padded[i, :, top : top + height, left : left + width]
-    return out
+def _translate(pixels: Pixels, reach: int, drawn: _Drawn) -> None:
+    _refuse_translation(reach, pixels.shape[2:])
+    down = drawn.below(2 * reach + 1, "augment.down")
+    right = drawn.below(2 * reach + 1, "augment.right")
+    shift(pixels, down, right, reach)
 
 
 def _cut_out(pixels: Pixels, side: int, fill: tuple[int, ...], drawn: _Drawn) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -100,12 +101,15 @@ def batches(
     start: int = 0,
     mix: Mix | None = None,
     whole: Sequence[Indices] | None = None,
+    ahead: bool = True,
 ) -> Iterator[Batch]:
     """The batches of ``plan`` from number ``start`` on, in order.
 
-    ``workers`` processes load ahead; 0 loads here.  Workers leave SIGINT to their parent, and are
-    gone when the iterator is exhausted, closed or dropped.  ``whole``: the plan of all processes,
-    of whose batches those of ``plan`` are parts; the same as ``plan``, if not given.
+    ``workers`` processes load ahead.  Without any, a thread loads the next batch while the caller
+    uses this one, or with ``ahead`` False nothing does: each is loaded when it is asked for.
+    Workers and the thread leave SIGINT to their parent, and are gone when the iterator is
+    exhausted, closed or dropped.  ``whole``: the plan of all processes, of whose batches those of
+    ``plan`` are parts; the same as ``plan``, if not given.
     """
     jobs = _Jobs(
         split=split,
@@ -117,8 +121,7 @@ def batches(
         whole=(plan if whole is None else whole)[start:],
     )
     if workers == 0:
-        for number in range(len(jobs)):
-            yield jobs.load(number)
+        yield from _one_ahead(jobs) if ahead else map(jobs.load, range(len(jobs)))
         return
     loaded = _start(jobs, workers)
     try:
@@ -129,6 +132,20 @@ def batches(
     finally:
         # Dropping the iterator would end the workers too, but not while a traceback holds it.
         loaded._shutdown_workers()
+
+
+def _one_ahead(jobs: _Jobs) -> Iterator[Batch]:
+    """Every batch, the next one loading in a thread: decoders and large copies let go of the
+    interpreter.  What loading raises is raised at its batch; at the end at most one load is
+    waited for.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="striate-load") as pool:
+        coming: Future[Batch] | None = None
+        for number in range(len(jobs)):
+            batch = jobs.load(number) if coming is None else coming.result()
+            last = number + 1 == len(jobs)
+            coming = None if last else pool.submit(jobs.load, number + 1)
+            yield batch
 
 
 def _start(jobs: _Jobs, workers: int) -> Any:
