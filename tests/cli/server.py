@@ -3,9 +3,10 @@
 One process imports everything once and forks a child for each command, before any thread exists.
 Reads a JSON request a line and answers it with a line {code, out, err}.  A request is {argv, cwd,
 env, stop, columns, stdout}.  ``stop``: {"at": place, "signal": number, "step": number}, where the
-places are the keys of ``PLACES``; ``columns``: the width of a terminal to run in, whose text is
-``out``; ``stdout``: a file (or ``pipe without a reader``) to write to instead.  Each of the last
-three may be null.
+places are the keys of ``PLACES``; or, from outside, {"once": file, "bytes": number, "seconds":
+number, "signal": number}: so long after the file has come to that size, wherever the command is
+then.  ``columns``: the width of a terminal to run in, whose text is ``out``; ``stdout``: a file (or
+``pipe without a reader``) to write to instead.  Each of the last three may be null.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def child(request: dict[str, Any], streams: tuple[int, int, int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     stop = request["stop"]
-    if stop is not None:
+    if stop is not None and "at" in stop:
         PLACES[stop["at"]](lambda: os.killpg(0, stop["signal"]), stop.get("step", 0))
     sys.argv = ["striate", *request["argv"]]
     run()
@@ -127,11 +128,25 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         other(request["stdout"]) as stdout,
     ):
         streams = (nothing.fileno(), (stdout or out).fileno(), err.fileno())
-        code = os.waitstatus_to_exitcode(os.waitpid(forked(request, streams), 0)[1])
+        number = forked(request, streams)
+        if request["stop"] is not None and "once" in request["stop"]:
+            stop_from_outside(number, request["cwd"], request["stop"])
+        code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode())
     return {"code": code, "out": texts[0], "err": texts[1]}
+
+
+def stop_from_outside(number: int, cwd: str, stop: dict[str, Any]) -> None:
+    """Wait for the file to grow, and a little longer; the child may end before that."""
+    file = Path(cwd, stop["once"])
+    while os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if file.exists() and file.stat().st_size >= stop["bytes"]:
+            time.sleep(stop["seconds"])
+            os.killpg(number, stop["signal"])
+            return
+        time.sleep(0.001)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ at every single step is proved at the level of the loop, in ``tests/training/tes
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 from collections.abc import Callable
@@ -104,6 +105,23 @@ def test_killed_anywhere(striate: Striate, tmp_path: Path, whole: Path, workers:
     ):
         ended = striate(*RESUME, stop={**place, "signal": KILL})
         assert ended.code == -KILL, (place, ended.err)
+        assert not (run / "report.html").exists()
+    assert striate(*RESUME).code == 0
+    assert bits(run) == bits(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_from_outside_at_random(
+    striate: Striate, tmp_path: Path, whole: Path, workers: int
+) -> None:
+    """At no place that the program knows of: in a step, a write, a rename, as the cores have it."""
+    run, rng = tmp_path / "run", random.Random(workers)
+    planned_anew(whole, run, workers=workers)
+    length = (whole / "metrics.jsonl").stat().st_size
+    for at in sorted(rng.uniform(0.02, 0.95) for _ in range(3)):
+        moment = {"bytes": round(at * length), "seconds": rng.uniform(0, 0.05), "signal": KILL}
+        ended = striate(*RESUME, stop={"once": "run/metrics.jsonl", **moment})
+        assert ended.code == -KILL, (moment, ended.err)
         assert not (run / "report.html").exists()
     assert striate(*RESUME).code == 0
     assert bits(run) == bits(whole)
