@@ -97,6 +97,18 @@ def test_a_stage_that_cannot_be_is_refused(row: dict[str, Any], message: str) ->
             {"norm": "none", "zero_init": True},
             "zero_init sets the last norm's scale, and norm is 'none'",
         ),
+        (
+            {"dirac_init": True},
+            "dirac_init is of conv blocks, and there is none; take it away",
+        ),
+        (
+            {"stages": [stage(block="conv", pool_first=True)]},
+            "stages.0: pool_first places the stage's pool, and there is none; give it one",
+        ),
+        (
+            {"stages": [stage(pool={}, pool_first=True)]},
+            "stages.0: a basic block has no pool_first; take the key away",
+        ),
         ({"name": "a\nb"}, "name: 'a\\nb' holds characters that cannot be printed in one line"),
         (
             {"head": {"pool": "none", "size": 7}},

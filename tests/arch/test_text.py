@@ -126,6 +126,7 @@ def archs(draw: st.DrawFn) -> Arch:
         "activation": st.sampled_from(["relu", "gelu", "silu", "tanh"]),
         "bias": st.booleans(),
         "zero_init": st.booleans(),
+        "dirac_init": st.booleans(),
         "head": st.just(head),
     }
     data |= draw(st.fixed_dictionaries({}, optional=whole))

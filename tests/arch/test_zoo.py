@@ -116,6 +116,16 @@ def test_preactivation_forms_against_their_tables() -> None:
     assert round(costs["wide_resnet28_10"].params / 1e6, 1) == 36.5
 
 
+def test_airbench_against_its_listing() -> None:
+    """Jordan 2024, section 3.1; every norm has a scale here, and the last layer a bias."""
+    filters, before = 3 * 24 * 4, 24
+    for width in (64, 256, 256):
+        filters += 9 * before * width + 9 * width * width
+        before = width
+    norms = 2 * 2 * (64 + 256 + 256)
+    assert zoo_costs()["airbench94"].params == filters + norms + 256 * 10 + 10
+
+
 def test_known_integers() -> None:
     assert zoo_costs()["resnet20"].params == 269_722
     assert zoo_costs()["resnet110"].params == 1_727_962

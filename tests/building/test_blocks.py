@@ -115,3 +115,14 @@ def test_pools() -> None:
     torch.testing.assert_close(greatest[0, 0, 1, 1], x[0, 0, 2:5, 2:5].max())
     padded = make_pool(Pool(kind="avg", kernel=3, stride=2, padding=1))(x)
     torch.testing.assert_close(padded[0, 1, 0, 0], x[0, 1, :2, :2].sum() / 9)
+
+
+def test_a_pool_that_comes_first_stands_before_the_norm() -> None:
+    row = Stage(block="conv", depth=2, width=6, pool=Pool(), pool_first=True)
+    stage = StageBlocks(4, (9, 8), row, STYLE).eval()
+    first, second = stage.blocks
+    x = randn(2, 4, 9, 8)
+    pooled = nn.functional.max_pool2d(first.conv(x), 2)
+    expected = second((pooled / (1 + 1e-5) ** 0.5).relu())
+    torch.testing.assert_close(stage(x), expected)
+    assert stage(x).shape == (2, 6, 4, 4)

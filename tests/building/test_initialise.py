@@ -185,3 +185,35 @@ def test_weights_are_allocated_once(name: str) -> None:
         network = build(zoo(name), device="cpu")
     tensors = network.state_dict().values()
     assert allocated.total == sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+
+
+def test_dirac_init_passes_on_what_comes_in() -> None:
+    """Every convolution of a stage begins with filters that give their input back."""
+    arch = zoo("airbench94")
+    network = build(arch, seed=3)
+    assert network.stem is not None
+    rest = build(arch.model_copy(update={"dirac_init": False}), seed=3).state_dict()
+    for name, weight in network.state_dict().items():
+        if not name.endswith("conv.weight") or name.startswith("stem"):
+            assert torch.equal(weight, rest[name]), name
+            continue
+        arriving = weight.shape[1]
+        x = torch.randn(1, arriving, 5, 5, generator=torch.Generator().manual_seed(0))
+        out = nn.functional.conv2d(x, weight, padding=1)
+        assert torch.equal(out[:, :arriving], x), name
+        assert torch.equal(weight[arriving:], rest[name][arriving:]), name
+
+
+def test_dirac_init_is_in_each_group_and_leaves_what_narrows() -> None:
+    rows = [
+        {"block": "conv", "depth": 1, "width": 8, "groups": 2},
+        {"block": "conv", "depth": 1, "width": 4},
+    ]
+    data = {"name": "grouped", "image": [4, 8, 8], "classes": 2, "stages": rows}
+    network = build(from_dict({**data, "dirac_init": True}, where="test"))
+    plain = build(from_dict(data, where="test"))
+    x = torch.randn(1, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    grouped = network.stages[0].blocks[0].conv(x)
+    assert torch.equal(grouped[:, [0, 1, 4, 5]], x)
+    narrowing = "stages.1.blocks.0.conv.weight"
+    assert torch.equal(network.state_dict()[narrowing], plain.state_dict()[narrowing])

@@ -77,6 +77,8 @@ def head_problem(arch: Arch) -> str | None:
 
 def start_problem(arch: Arch) -> str | None:
     """A beginning that the network has not got."""
+    if arch.dirac_init and not any(stage.block == "conv" for stage in arch.stages):
+        return "dirac_init is of conv blocks, and there is none; take it away"
     if not arch.zero_init:
         return None
     if arch.norm == "none":

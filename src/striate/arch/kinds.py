@@ -40,7 +40,7 @@ class Kind:
 
 
 KINDS: dict[BlockName, Kind] = {
-    "conv": Kind(keys=(*_WINDOW, "stride", "groups", "squeeze")),
+    "conv": Kind(keys=(*_WINDOW, "pool_first", "stride", "groups", "squeeze")),
     "basic": Kind(
         keys=(*_WINDOW, *_BRANCH, "stride", "groups", "squeeze", "shortcut"), skip="add", windows=2
     ),

@@ -53,7 +53,8 @@ def _modules(arch: Arch) -> Iterator[tuple[str, Arguments]]:
             given = given + row.width if row.block == "densenet" else row.width
         if row.transition:
             yield f"{path}.compress.conv", _conv(given, widths[index + 1], bias)
-        yield from _pool(f"{path}.pool", row.pool)
+        place = f"{path}.blocks.0.pool" if row.pool_first else f"{path}.pool"
+        yield from _pool(place, row.pool)
     yield from _head(arch, sizes[-1], widths[-1])
 
 

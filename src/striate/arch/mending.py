@@ -27,7 +27,7 @@ _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(conv\d?|linear)")
 _IN_BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)(?:\.(.+))?")
 _CARRIES = re.compile(r"|conv\d?|linear")
 """What a block cannot do without: itself, a convolution, its dense layer."""
-_POOL = re.compile(r"(?:stages\.(\d+)|stem)\.pool")
+_POOL = re.compile(r"(?:stages\.(\d+)(?:\.blocks\.0)?|stem)\.pool")
 
 Key = tuple[str | int, ...]
 """Where in an architecture's plain data: ``("stages", 2, "stride")``."""
@@ -96,6 +96,7 @@ def _without(arch: Arch, paths: Sequence[str]) -> Arch:
         if (pool := _POOL.fullmatch(path)) is not None:
             part = data["stages"][int(pool[1])] if pool[1] else data["stem"]
             part.pop("pool", None)
+            part.pop("pool_first", None)
         elif (block := _IN_BLOCK.fullmatch(path)) is not None:
             inside = blocks.setdefault(int(block[1]), {}).setdefault(int(block[2]), [])
             inside.append(block[3] or "")

@@ -147,6 +147,8 @@ def _stage(stage: Stage) -> list[Window]:
         blocks[0] = first
     elif stage.stride > 1:  # a convolution of its own, before the first block
         blocks.insert(0, Window(stage.stride, stage.stride, 0))
+    if stage.pool_first:
+        return [blocks[0], *_pool(stage.pool), *blocks[1:]]
     return blocks + _pool(stage.pool)
 
 

@@ -129,6 +129,9 @@ class Stage(_Part):
     compression θ); 0 for none."""
     pool: Pool | None = None
     """Pool behind the stage's last block; none by default."""
+    pool_first: Flag = False
+    """The pool stands behind the first block's convolution instead, before its norm: what follows
+    in the stage then works on the smaller map (Jordan 2024, section 3.1)."""
 
     @property
     def kind(self) -> Kind:
@@ -191,6 +194,8 @@ class Stage(_Part):
         for channels in inside.get(self.block, (self.inner,)):
             if channels % self.groups:
                 raise ValueError(f"groups {self.groups} does not divide {channels} channels")
+        if self.pool_first and self.pool is None:
+            raise ValueError("pool_first places the stage's pool, and there is none; give it one")
         if self.width % self.heads:
             raise ValueError(f"heads {self.heads} does not divide width {self.width}")
         return self
@@ -264,6 +269,9 @@ class Arch(_Part):
     """Biases of the convolutions; by default only where there is no norm."""
     zero_init: Flag = False
     """Start each residual branch at zero: the scale of its last norm (Goyal et al. 2017, 5.1)."""
+    dirac_init: Flag = False
+    """Start each ``conv`` block of a stage as the identity on as many channels as come in, where
+    at least as many leave (Jordan 2024, section 3.3)."""
 
     @property
     def conv_bias(self) -> bool:

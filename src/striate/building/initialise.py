@@ -7,6 +7,9 @@
 | fully connected, last   | normal, 0.01            | 0    | Goyal et al. 2017, section 5.1 |
 | norm                    | 1                       | 0    | Ioffe and Szegedy 2015         |
 | last norm of a branch   | 0, if the Arch says so  | 0    | Goyal et al. 2017, section 5.1 |
+| convolution of a        | as above, and the first | 0    | Jordan 2024, section 3.3       |
+| stage's ``conv`` block  | filters the identity,   |      |                                |
+|                         | if the Arch says so     |      |                                |
 | in a transformer or     | normal, 0.02, cut at    | 0    | Touvron et al. 2020, table 9;  |
 | ConvNeXt block, tokens  | two deviations          |      | Liu et al. 2022, table 5       |
 | layer scale             | as the Arch says        |      | Touvron et al. 2021, table 2   |
@@ -29,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 from striate import keyed
 from striate.building.blocks.basic import BasicBlock
 from striate.building.blocks.bottleneck import BottleneckBlock
+from striate.building.blocks.conv import ConvBlock
 from striate.building.blocks.convnext import ConvNextBlock
 from striate.building.blocks.inverted import InvertedBlock
 from striate.building.blocks.tokens import Tokens
@@ -38,7 +42,9 @@ from striate.building.parts import LayerScale
 _NARROW = 0.02  # deviation of the weights of blocks that begin with a norm over channels
 
 
-def initialise(network: nn.Module, *, seed: int, zero_init: bool = False) -> None:
+def initialise(
+    network: nn.Module, *, seed: int, zero_init: bool = False, dirac_init: bool = False
+) -> None:
     """Set every parameter and buffer of a network made by ``striate.building``, in place.
 
     ``seed`` is any integer.  TypeError for a module whose parameters this file does not know: none
@@ -82,6 +88,18 @@ def initialise(network: nn.Module, *, seed: int, zero_init: bool = False) -> Non
     if zero_init:
         for _, module in modules:
             _fill(_last_scale(module), 0.0)
+    if dirac_init:
+        for path, module in modules:
+            if isinstance(module, ConvBlock) and ".blocks." in path:
+                _pass_on(module.conv)
+
+
+def _pass_on(conv: nn.Conv2d) -> None:
+    """Make of ``conv``'s first filters the identity on its input channels, in each group."""
+    arriving, leaving = conv.weight.shape[1], conv.out_channels // conv.groups
+    if leaving >= arriving:
+        for group in range(conv.groups):
+            nn.init.dirac_(conv.weight.data[group * leaving :][:arriving])
 
 
 def _last_scale(module: nn.Module) -> Tensor | None:

@@ -81,5 +81,5 @@ def build(arch: Arch, *, seed: int = 0, device: str | torch.device | None = None
     with target, Undrawn():
         network = Network(arch)
     if target.type != "meta":
-        initialise(network, seed=seed, zero_init=arch.zero_init)
+        initialise(network, seed=seed, zero_init=arch.zero_init, dirac_init=arch.dirac_init)
     return network

@@ -48,10 +48,12 @@ class StageBlocks(nn.Module):
         self.blocks = nn.Sequential()
         for index in range(row.depth):
             stride = row.stride if index == 0 else 1
-            self.blocks.append(_block(features, row, style, stride=stride))
+            first = index == 0 and row.pool_first
+            pool = make_pool(row.pool if first else None)
+            self.blocks.append(_block(features, row, style, stride=stride, pool=pool))
             features = features + row.width if row.block == "densenet" else row.width
         self.compress = Compression(features, leaving, style) if row.transition else nn.Identity()
-        self.pool = make_pool(row.pool)
+        self.pool = make_pool(None if row.pool_first else row.pool)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.enter(x)
@@ -60,7 +62,10 @@ class StageBlocks(nn.Module):
         return self.pool(x)
 
 
-def _block(channels_in: int, row: Stage, style: Style, *, stride: int) -> nn.Module:
+def _block(
+    channels_in: int, row: Stage, style: Style, *, stride: int, pool: nn.Module
+) -> nn.Module:
+    """``pool`` is that of a block whose kind has one inside; Identity for all others."""
     agree = stride == 1 and channels_in == row.width
     match row.block:
         case "dense":
@@ -87,6 +92,7 @@ def _block(channels_in: int, row: Stage, style: Style, *, stride: int) -> nn.Mod
                 dilation=row.dilation,
                 groups=row.groups,
                 gate=_gate(channels_in, row, style),
+                pool=pool,
             )
         case "basic" | "bottleneck":
             kind = BasicBlock if row.block == "basic" else BottleneckBlock

@@ -26,13 +26,23 @@ def write_conv(name: str, u: Uses, style: Style, traits: frozenset[str]) -> str:
     """Convolution, norm, activation, and a gate behind it where there is one."""
     cin, cout = u.text("channels_in"), u.text("width")
     init = [f"self.conv = {spatial(style, u, cin, cout, groups=u.text('groups'))}"]
+    x = "self.conv(x)"
+    if "pooled" in traits:
+        kind = "nn.AvgPool2d" if "averaged" in traits else "nn.MaxPool2d"
+        window, step, edge = (u.text(name) for name in ("window", "step", "edge"))
+        given = [window, *([f"stride={step}"] if step != window else [])]
+        given += [f"padding={edge}"] if edge != "0" else []
+        init.append(f"self.pool = {kind}({', '.join(given)})")
+        x = f"self.pool({x})"
     init += _norm(style, "norm", cout)
-    last = style.activate(style.normalise("norm", "self.conv(x)"))
+    last = style.activate(style.normalise("norm", x))
     forward = [f"return {last}"]
     if "gated" in traits:
         init.append(_gate(u, cout))
         forward = [f"return self.gate({last})"]
-    says = "Convolution, norm, activation." if style.normed else "Convolution and activation."
+    parts = ["Convolution", *(["pool"] if "pooled" in traits else [])]
+    parts += ["norm", "activation"] if style.normed else ["activation"]
+    says = f"{', '.join(parts)}." if len(parts) > 2 else "Convolution and activation."
     return write_class(name, says, u, init, forward)
 
 

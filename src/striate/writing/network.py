@@ -24,7 +24,7 @@ _NAMES = {
 }  # fmt: skip
 _ADJECTIVES = {
     "plain": "Plain", "gated": "Gated", "scaled": "Scaled", "padded": "Padded", "drops": "Dropped",
-    "projected": "",
+    "projected": "", "pooled": "Pooled", "averaged": "",
 }  # fmt: skip
 
 

@@ -6,9 +6,9 @@ every network of the zoo, to the last bit of the logits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from striate.arch import Arch, Stage, channels, map_sizes
+from striate.arch import Arch, Pool, Stage, channels, map_sizes
 from striate.writing.uses import Values
 
 
@@ -60,7 +60,10 @@ def plan(arch: Arch) -> list[Row]:
         blocks: list[Piece] = []
         for index in range(stage.depth):
             stride = stage.stride if index == 0 else 1
-            blocks.append(_block(features, stage, stride, preact=arch.preact))
+            piece = _block(features, stage, stride, preact=arch.preact)
+            if stage.pool_first and index == 0:
+                piece = _with_pool(piece, stage.pool)
+            blocks.append(piece)
             grows = stage.block == "densenet"
             features = features + stage.width if grows else stage.width
         compress = None
@@ -69,7 +72,7 @@ def plan(arch: Arch) -> list[Row]:
             compress = Piece(
                 kind="compress", values={"channels_in": features, "width": leaving}
             )  # fmt: skip
-        pool = stage.pool
+        pool = None if stage.pool_first else stage.pool
         rows.append(
             Row(
                 blocks=tuple(blocks),
@@ -81,6 +84,15 @@ def plan(arch: Arch) -> list[Row]:
             )
         )
     return rows
+
+
+def _with_pool(piece: Piece, pool: Pool | None) -> Piece:
+    """``piece`` with ``pool`` behind its convolution."""
+    if pool is None:
+        return piece
+    window = {"window": pool.kernel, "step": pool.stride, "edge": pool.padding}
+    traits = {"pooled"} if pool.kind == "max" else {"pooled", "averaged"}
+    return replace(piece, values={**piece.values, **window}, traits=piece.traits | traits)
 
 
 def _pool(kind: str, kernel: int, stride: int, padding: int) -> str:

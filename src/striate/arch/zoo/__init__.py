@@ -15,6 +15,7 @@ from typing import Any
 from striate.arch.spec import Arch
 from striate.arch.variants import small_form
 from striate.arch.zoo import (
+    airbench,
     alexnet,
     convnext,
     densenet,
@@ -53,6 +54,7 @@ _ZOO: dict[str, Arch] = {
         efficientnetv2,
         convnext,
         vit,
+        airbench,
     )
     for arch in paper.ARCHS
 }
