@@ -6,6 +6,8 @@ new rule appears without an edit of ``mkdocs.yml``.
 Pages from the repository's top folder (changelog, contributing, results) link to files there; those
 links are pointed at the pages they have in the site, or unlinked where they have none.
 
+The walk's pages are run, and what they gave is put on them (``_walk.py``).
+
 A built page that would load something from elsewhere is a warning, and so a failure.
 """
 
@@ -14,8 +16,12 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # mkdocs loads a hook by its path alone
+import _walk
 
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)([^)\s]+)\)")
 _LOADED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="((?:https?:)?//[^"]+)')
@@ -48,8 +54,10 @@ def _spread(entry: Any, docs: Path) -> Any:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
-    """Take in a page of the top folder whole, with its links put right."""
+    """Run a page of the walk; take in a page of the top folder whole, with its links put right."""
     here = page.file.src_uri
+    if here.startswith("walk/"):
+        return _walk.walk(_walk.sources())[posixpath.basename(here).removesuffix(".md")]
     if here not in _INCLUDED:
         return markdown
     top = Path(config["docs_dir"]).parent

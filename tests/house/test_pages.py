@@ -14,7 +14,7 @@ from _pages import FENCE, agrees, blocks, make_photographs, run, session, shorte
 from striate.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED = {"reference"}
+GENERATED = {"reference", "walk"}  # the walk is run by tools/_walk.py
 PAGES = [
     ROOT / "README.md",
     *(
@@ -90,7 +90,14 @@ def _shell_lines(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=_name
+    "page",
+    [
+        *PAGES,
+        *sorted((ROOT / "docs" / "walk").glob("*.md")),
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+    ],
+    ids=_name,
 )
 def test_commands_options_and_targets_that_are_named_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
