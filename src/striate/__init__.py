@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from striate.flow.scale import scale as scale
     from striate.flow.see import see as see
     from striate.flow.sweep import sweep as sweep
+    from striate.flow.verify import verify as verify
     from striate.flow.weights import load_weights as load_weights
     from striate.tracing import trace as trace
 
@@ -53,12 +54,13 @@ _HOMES = {
     "scale": ("striate.flow.scale", "scale"),
     "see": ("striate.flow.see", "see"),
     "sweep": ("striate.flow.sweep", "sweep"),
+    "verify": ("striate.flow.verify", "verify"),
 }
 
 __all__ = [
     "Arch", "__version__", "advise", "build", "check", "compare_runs", "describe", "export",
     "fit", "fix", "list_runs", "load", "load_weights", "predict", "scale", "see", "sweep",
-    "trace", "zoo",
+    "trace", "verify", "zoo",
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from striate.cli import (
     see,
     sweep,
     trace,
+    verify,
     zoo,
 )
 from striate.cli.console import ReaderGone, complain
@@ -64,6 +65,7 @@ app.command("advise", rich_help_panel="Look at a design")(advise.command)
 app.command("zoo", rich_help_panel="Look at a design")(zoo.command)
 app.command("doctor", rich_help_panel="Learn")(doctor.command)
 app.command("conv", rich_help_panel="Learn")(conv.command)
+app.command("verify", rich_help_panel="Learn")(verify.command)
 
 
 def _version(wanted: bool) -> None:

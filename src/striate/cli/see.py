@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from striate.cli.bars import Bars
 from striate.cli.completing import complete_run
 from striate.cli.console import Talk, duration, plain_table, talk
 from striate.cli.options import Json, Quiet
@@ -17,7 +17,6 @@ from striate.flow.ways import WAYS
 
 if TYPE_CHECKING:
     from striate.flow.see import Seen
-    from striate.flow.ways import Way
     from striate.records import Evidence
 
 
@@ -89,7 +88,7 @@ def command(
         from striate.seeing.subject import LookOptions
 
     options = LookOptions(pictures=pictures, layer=layer, at=place, channel=channel)
-    with _Bars(told) as bars:
+    with Bars(told) as bars:
         seen = see(run, images or (), only=only or (), options=options, progress=bars.show)
     told.document(seen.as_json())
     _show(told, seen)
@@ -100,39 +99,6 @@ def _place(text: str) -> tuple[int, int]:
     if not (row.strip().isdigit() and column.strip().isdigit()):
         raise InputError(f"--at {text}: not a position; write row,column, as in --at 3,4")
     return int(row), int(column)
-
-
-class _Bars:
-    """One line for each way of looking, while a person looks on."""
-
-    def __init__(self, told: Talk) -> None:
-        self._bars: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
-        if told.progress.is_terminal and not told.quiet:
-            self._bars = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                TimeElapsedColumn(),
-                console=told.progress,
-                transient=True,
-            )
-
-    def __enter__(self) -> _Bars:
-        if self._bars is not None:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-
-    def show(self, way: Way, done: int, total: int) -> None:
-        """How far one way is."""
-        if self._bars is None:
-            return
-        if way.name not in self._tasks:
-            self._tasks[way.name] = self._bars.add_task(f"{way.name}: {way.what}")
-        self._bars.update(self._tasks[way.name], completed=done, total=max(total, 1))
 
 
 def _show(told: Talk, seen: Seen) -> None:
