@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from striate.seeing.frozen_run import Compute
+    from striate.seeing.frozen_graph import Graph, Node
+    from striate.seeing.frozen_run import Compute, Values
     from striate.seeing.frozen_skips import Skip
 
 VEIT = "Veit et al. 2016, Residual networks behave like ensembles, section 4.3 and figure 6"
@@ -80,21 +81,22 @@ def path_norms(
         for draw in range(draws):
             order = keyed.bits(0, "claims.paths", length, draw, places).argsort()
             taken: set[int] = set(order[:length].tolist())
-            rules = {s.node: _one_way(s, at in taken) for at, s in enumerate(skips)}
+            rules = {s.node: _one_way(graph, s, at in taken) for at, s in enumerate(skips)}
             image = graph.image.detach().clone().requires_grad_()
             with torch.enable_grad():
                 logits = run(graph, {0: image}, rules=rules)[graph.output]
                 loss = cross_entropy(logits, torch.as_tensor(labels), reduction="sum")
                 (slope,) = torch.autograd.grad(loss, image)
-            norms[length, draw] = float(slope.double().flatten(1).norm(dim=1).mean())
+            lengths: Tensor = slope.double().flatten(1).square().sum(dim=1).sqrt()
+            norms[length, draw] = lengths.mean().item()
     return norms.mean(axis=1), counts
 
 
-def _one_way(skip: Skip, taken: bool) -> Compute:
+def _one_way(graph: Graph, skip: Skip, taken: bool) -> Compute:
     """The sum as it is, whose gradient goes into the branch alone, or along the stream alone."""
 
-    def compute(_node: Any, args: Any, _kwargs: Any, _values: Any) -> tuple[Tensor, ...]:
-        stream, branch = args[:2] if skip.stream < skip.branch else args[1::-1]
+    def compute(_node: Node, _args: Any, _kwargs: Any, values: Values) -> tuple[Tensor, ...]:
+        stream, branch = (values.get(v, graph.values[v]) for v in (skip.stream, skip.branch))
         return ((stream.detach() + branch) if taken else (stream + branch.detach()),)
 
     return compute
