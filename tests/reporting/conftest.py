@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_evidence import along_the_depth, convolution, decisions
 
 from striate.records import (
     Check,
@@ -88,8 +89,15 @@ def make_report() -> Make:
 
 
 def made_up(
-    *, classes: int = 10, size: int = 32, images: int = 600, channels: int = 3, epochs: int = 12
+    *,
+    classes: int = 10,
+    size: int = 32,
+    images: int = 600,
+    channels: int = 3,
+    epochs: int = 12,
+    looked: bool = False,
 ) -> ReportInput:
+    """``looked``: with evidence of more ways of looking than ``striate fit`` has."""
     rng = np.random.default_rng(0)
     names = tuple(f"class {index}" for index in range(classes))
     evaluation = _evaluation(rng, names, images)
@@ -159,7 +167,18 @@ def made_up(
             )
             for step in range(epochs * 40)
         ],
-        evidence=_evidence(rng, pixels, classes),
+        evidence=[
+            *_evidence(rng, pixels, classes),
+            *(
+                [
+                    *along_the_depth(rng),
+                    convolution(rng, pixels[0]),
+                    *decisions(rng, pixels[0]),
+                ]
+                if looked
+                else []
+            ),
+        ],
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from striate.reporting import ReportInput, render_report
 
 pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
+AXE = importlib.util.find_spec("axe_playwright_python")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,7 @@ def folder(make_report: Callable[..., ReportInput], tmp_path_factory) -> Path:
     here = tmp_path_factory.mktemp("reports")
     long = "an extraordinarily-long-class-name-without-a-place-to-break " * 2
     for name, given in (
-        ("ten", make_report()),
+        ("ten", make_report(looked=True)),
         ("forty", make_report(classes=40, images=4000, channels=1, size=8, epochs=1)),
     ):
         (here / f"{name}.html").write_text(render_report(given))
@@ -134,3 +137,189 @@ def test_without_scripts_the_numbers_are_there(browser: Any, folder: Path) -> No
     assert "The charts need JavaScript" in page.inner_text("main")
     assert page.locator("table").count() >= 6
     context.close()
+
+
+@pytest.mark.skipif(AXE is None, reason="needs axe-core: pip install 'striate[dev]'")
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_serious(browser: Any, folder: Path, width: int, scheme: str) -> None:
+    assert AXE is not None
+    assert AXE.origin is not None
+    with Seen(browser, (folder / "ten.html").as_uri(), width, scheme) as seen:
+        seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        seen.page.evaluate((Path(AXE.origin).parent / "axe.min.js").read_text())
+        found = seen.page.evaluate("axe.run(document)")
+        assert len(found["passes"]) > 20
+        grave = [
+            (one["id"], one["impact"], one["nodes"][0]["html"][:150])
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert grave == []
+
+
+LIT = "[...document.querySelectorAll('[data-lit]')].map(e => e.dataset.block)"
+
+
+def _lit_kinds(page: Any) -> set[str]:
+    return set(page.evaluate("[...document.querySelectorAll('[data-lit]')].map(e => e.tagName)"))
+
+
+def test_a_block_that_is_pointed_at_is_lit_everywhere(browser: Any, folder: Path) -> None:
+    with Seen(browser, (folder / "ten.html").as_uri(), 1280, "light") as seen:
+        page = seen.page
+        assert page.evaluate(LIT) == []
+        bar = page.locator(".measure").nth(3).locator("[data-block='stages.1.blocks.2']")
+        bar.scroll_into_view_if_needed()
+        bar.hover()
+        found = page.evaluate(LIT)
+        assert set(found) >= {"stages.1.blocks.2", "stages.1"}
+        assert not any(name.startswith(("stages.0", "stages.2", "stem")) for name in found)
+        # a row of a table, a bar, a point, a tile of the strip, and a picture
+        assert _lit_kinds(page) >= {"TR", "g", "circle", "LI", "DIV"}
+        rows = page.locator("tr[data-lit]").count()
+        assert rows >= 4  # of the stream, probes, saturation, fields
+        assert page.locator(".measure").nth(3).locator(".says").inner_text() == "1.62"
+        page.mouse.move(5, 5)
+        assert page.evaluate(LIT) == []
+        assert " to " in page.locator(".measure").nth(3).locator(".says").inner_text()
+        # from a table, too: a click keeps it, Escape lets go
+        row = page.locator("#stream tr[data-block='stages.0.blocks.1']")
+        row.scroll_into_view_if_needed()
+        row.click()
+        page.mouse.move(5, 5)
+        assert "stages.0.blocks.1" in page.evaluate(LIT)
+        assert page.inner_text("#chosen") == "stages.0.blocks.1"
+        page.keyboard.press("Escape")
+        assert page.evaluate(LIT) == []
+        assert seen.said == []
+
+
+def test_blocks_are_gone_through_with_the_keyboard(browser: Any, folder: Path) -> None:
+    with Seen(browser, (folder / "ten.html").as_uri(), 390, "dark") as seen:
+        page = seen.page
+        page.locator("#brush").focus()
+        page.keyboard.press("ArrowRight")
+        assert set(page.evaluate(LIT)) >= {"stem.conv"}
+        page.keyboard.press("ArrowRight")
+        assert "stages.0.blocks.0" in page.evaluate(LIT)
+        words = page.get_attribute("#brush", "aria-valuetext")
+        assert words.startswith("stages.0.blocks.0: parameters ")
+        assert "stream 1," in words
+        page.keyboard.press("End")
+        assert page.inner_text("#chosen") == "head.fc"
+        page.keyboard.press("Escape")
+        assert page.get_attribute("#brush", "aria-valuetext") == "none chosen"
+        # every place where something can be done is reached with Tab
+        page.evaluate("document.activeElement.blur()")
+        reached: set[str] = set()
+        for _ in range(150):
+            page.keyboard.press("Tab")
+            reached.add(
+                page.evaluate("document.activeElement.id || document.activeElement.className")
+            )
+        assert {"brush", "under taken", "under given", "numbers kernel", "scroll"} <= reached
+
+
+def _numbers(page: Any, kind: str) -> list[float]:
+    cells = page.locator(f"table.{kind}").first.locator("td").all_inner_texts()
+    return [_number(cell) for cell in cells]
+
+
+def _number(text: str) -> float:
+    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    digits, _, power = text.strip().replace("−", "-").partition("·10")
+    return float(digits) * 10 ** int(power.translate(raised) or 0)
+
+
+def test_the_kernel_moves_over_the_image(
+    browser: Any, folder: Path, make_report: Callable[..., ReportInput]
+) -> None:
+    pieces = make_report(looked=True).evidence
+    made = next(piece for piece in pieces if piece.name == "mechanics")
+    taken, kernel, output = (made.arrays[key] for key in ("input", "kernel", "output"))
+    padded = np.pad(taken, ((0, 0), (1, 1), (1, 1)))
+
+    def holds(page: Any, row: int, col: int) -> None:
+        """The page shows what the convolution gives at this position."""
+        patch = padded[0, 2 * row : 2 * row + 3, 2 * col : 2 * col + 3]
+        assert _numbers(page, "patch") == pytest.approx(patch.ravel(), rel=5e-3, abs=1e-4)
+        products = (patch * kernel[0]).ravel()
+        assert _numbers(page, "products") == pytest.approx(products, rel=6e-3, abs=1e-4)
+        said = page.inner_text("#mechanics .sum").split("= ")[-1]
+        assert _number(said) == pytest.approx(float(output[row, col]), rel=6e-3)
+        frame = page.locator("button.taken rect")
+        assert [frame.get_attribute(key) for key in ("x", "y")] == [
+            f"{2 * col - 1}",
+            f"{2 * row - 1}",
+        ]
+
+    with Seen(browser, (folder / "ten.html").as_uri(), 1280, "light") as seen:
+        page = seen.page
+        holds(page, 1, 2)
+        given = page.locator("button.given")
+        given.scroll_into_view_if_needed()
+        given.focus()
+        for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp"):
+            page.keyboard.press(key)
+        holds(page, 2, 3)
+        assert "row 2, column 3" in given.get_attribute("aria-label")
+        # the pointer: the middle of the place of row 10, column 5 in the output
+        box = given.bounding_box()
+        side = len(output)
+        page.mouse.move(
+            box["x"] + box["width"] * 5.5 / side, box["y"] + box["height"] * 10.5 / side
+        )
+        holds(page, 10, 5)
+        # over the image: pixel (6, 8) is the middle of the kernel at (3, 4)
+        box = page.locator("button.taken").bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 8.5 / 32, box["y"] + box["height"] * 6.5 / 32)
+        holds(page, 3, 4)
+        # at the edge it stays, over padding
+        page.locator("button.taken").focus()
+        for _ in range(20):
+            page.keyboard.press("ArrowUp")
+            page.keyboard.press("ArrowLeft")
+        holds(page, 0, 0)
+        # pointed at, the kernel walks by itself; left, it stands
+        page.locator("table.kernel").first.hover()
+        page.locator("button.given:not([aria-label*='row 0, column 0'])").wait_for()
+        page.mouse.move(5, 5)
+        stood = page.locator("button.given").get_attribute("aria-label")
+        page.wait_for_timeout(400)
+        assert page.locator("button.given").get_attribute("aria-label") == stood
+        assert seen.said == []
+
+
+def test_who_wants_no_motion_has_none(browser: Any, folder: Path) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((folder / "ten.html").as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", state="attached")
+    page.locator("table.kernel").first.hover()
+    page.wait_for_timeout(500)
+    assert "row 1, column 2" in page.locator("button.given").get_attribute("aria-label")
+    context.close()
+
+
+def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(browser: Any, folder: Path) -> None:
+    with Seen(browser, (folder / "ten.html").as_uri(), 794, "dark") as seen:
+        page = seen.page
+        page.emulate_media(media="print")
+        colours = page.evaluate(
+            "[getComputedStyle(document.documentElement).backgroundColor,"
+            " getComputedStyle(document.documentElement).color]"
+        )
+        assert colours == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
+        for gone in ("nav", ".brush", ".skip"):
+            assert not page.locator(gone).first.is_visible()
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(e => e.clientHeight > 0"
+            " && e.scrollHeight > e.clientHeight + 2).length"
+        )
+        assert cut == 0
+        assert len(page.pdf()) > 50_000
+
+
+def test_it_is_under_six_megabytes(folder: Path) -> None:
+    assert max(page.stat().st_size for page in folder.glob("*.html")) < 6_000_000

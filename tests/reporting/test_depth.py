@@ -11,6 +11,7 @@ import pytest
 from striate.records import Check, Evidence
 from striate.reporting.bars import bar
 from striate.reporting.depth import depth_section
+from striate.reporting.pictures import Photos
 from striate.reporting.stream import ledger_section, paths_section, stream_section
 
 PASSED = Check(name="sum", claim="Parts and logit", value=1e-9, limit=1e-4, passed=True)
@@ -116,7 +117,7 @@ def test_a_ledger_ends_with_the_logit() -> None:
         },
         checks=(PASSED,),
     )
-    html = ledger_section([piece], (0, 255))
+    html = ledger_section([piece], Photos(pixel_range=(0, 255)))
     assert _cells(html) == [
         ["image", "+0.500", "+0.250", "+0.250"],
         ["b", "+2.000", "−1.000", "+3.000"],
@@ -206,7 +207,7 @@ def test_layers_by_depth() -> None:
     assert cells[6:] == [["a", "1", "0.50", "0.25", "−0.05"], ["b", "2", "1.00", "1.00", "·"]]
     assert cells[4:6] == [["a", "·", "0.25"], ["b", "0.25", "1.00"]]
     assert "1 fit had not come to its end." in html
-    assert html.count('<tr class="marked">') == 1
+    assert html.count('<tr class="marked"') == 1
     none = depth_section([Evidence(name="depth.probes", title="", inapplicable="No images.")])
     assert none == '<p class="inapplicable">No images.</p>'
 

@@ -18,11 +18,13 @@ MOST = 12
 class Block:
     """Consecutive layers of one part of the network.
 
-    ``shape``: (C, H, W) of its last feature map, or (units,) where it leaves none.  ``field``: of
-    that map, None where there is no map.  ``whole``: each value sees the whole image.
+    ``path``: the module it is, or the last of them where several are drawn as one.  ``shape``:
+    (C, H, W) of its last feature map, or (units,) where it leaves none.  ``field``: of that map,
+    None where there is no map.  ``whole``: each value sees the whole image.
     """
 
     name: str
+    path: str
     shape: tuple[int, ...]
     field: Field | None
     whole: bool
@@ -92,6 +94,7 @@ def _block(name: str, members: list[Layer]) -> Block:
     stage = re.fullmatch(r"stages\.(\d+)", name)
     return Block(
         name=f"stage {int(stage[1]) + 1}" if stage else name,
+        path=re.split(" – | … ", name)[-1],
         shape=shape,
         field=field if len(shape) == 3 else None,
         whole=field is None or field.status == "whole",

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.records import Evidence
-from striate.reporting.evidence import check_list, shown
+from striate.records import Check, Evidence
+from striate.reporting.evidence import failures, passed_list, shown, withheld
 from striate.reporting.html import Html, el, join
-from striate.reporting.pictures import levels, photo, picture
+from striate.reporting.pictures import Photos, levels, of_data, photo
 from striate.reporting.wording import counted, number, percent, size
 
 TILE = 112
 
 
-def decision_section(pieces: Sequence[Evidence], pixel_range: tuple[float, float]) -> Html:
+def decision_section(pieces: Sequence[Evidence], photos: Photos) -> Html:
     """Picture after picture, each with its methods."""
     about = next((piece for piece in pieces if piece.name == "decision"), None)
     parts: list[Html | None] = [_about(about)] if about is not None else []
@@ -30,9 +30,8 @@ def decision_section(pieces: Sequence[Evidence], pixel_range: tuple[float, float
             continue
         if piece.facts.get("number") != before and "picture" in piece.facts:
             before = piece.facts["number"]
-            parts.append(_heading(piece, pixel_range))
-        parts.append(el("h4", str(piece.title.split(":")[0])))
-        parts.append(_method(piece))
+            parts.append(_heading(piece, photos))
+        parts.append(_method(piece, photos, known=() if about is None else about.checks))
     return join(parts)
 
 
@@ -77,12 +76,12 @@ def _about(piece: Evidence) -> Html:
             )
             if rows
             else None,
-            check_list(piece.checks),
+            withheld(piece) if piece.withheld else passed_list(piece.checks),
         ]
     )
 
 
-def _heading(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
+def _heading(piece: Evidence, photos: Photos) -> Html:
     facts = piece.facts
     label = facts["label"]
     truth = "" if label is None else f" It is labelled {label}."
@@ -92,7 +91,12 @@ def _heading(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
         f"{facts['why']}"
     )
     image = (
-        picture(photo(piece.arrays["image"], pixel_range), str(facts["picture"]), width=TILE)
+        of_data(
+            photo(piece.arrays["image"], photos.pixel_range),
+            photos,
+            str(facts["picture"]),
+            width=TILE,
+        )
         if "image" in piece.arrays
         else None
     )
@@ -104,17 +108,34 @@ def _heading(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
     )
 
 
-def _method(piece: Evidence) -> Html:
-    if piece.inapplicable is not None or piece.withheld:
-        return shown(piece, lambda: el("div"), "")
+def _method(piece: Evidence, photos: Photos, known: Sequence[Check]) -> Html:
+    """The map; or in a line why it is withheld, less what was said of the whole network."""
+    name = el("h4", str(piece.title.split(":")[0]))
+    if piece.inapplicable is not None:
+        return join([name, shown(piece, lambda: el("div"), "")])
+    if piece.withheld:
+        own = [check for check in piece.checks if not check.passed and check not in known]
+        others = sum(not check.passed for check in piece.checks) - len(own)
+        why = [failures(own)] if own else []
+        if others:
+            why.append(f"{counted(others, 'check')} of the whole network failed, see above")
+        return el(
+            "p.withheld",
+            el("strong", f"{piece.title.split(':')[0]}: withheld. "),
+            f"{'; '.join(why)}.",
+        )
+    return join([name, _map(piece, photos)])
+
+
+def _map(piece: Evidence, photos: Photos) -> Html:
     facts, arrays = piece.facts, piece.arrays
     margins, likes = facts["margins"], facts["likeness"]
     tiles = [
-        _tile(arrays["map"], "this map", f"margin {margins['map']:.2f}"),
-        _tile(arrays["random"], "before training", f"alike {likes['random'][0]:.2f}"),
-        _tile(arrays["other"], f"for {facts['other']}", f"alike {likes['other']:.2f}"),
-        _tile(arrays["edges"], "edges", f"alike {likes['edges']:.2f}"),
-        _tile(arrays["middle"], "the middle", f"alike {likes['middle']:.2f}"),
+        _tile(arrays["map"], photos, "this map", f"margin {margins['map']:.2f}"),
+        _tile(arrays["random"], photos, "before training", f"alike {likes['random'][0]:.2f}"),
+        _tile(arrays["other"], photos, f"for {facts['other']}", f"alike {likes['other']:.2f}"),
+        _tile(arrays["edges"], photos, "edges", f"alike {likes['edges']:.2f}"),
+        _tile(arrays["middle"], photos, "the middle", f"alike {likes['middle']:.2f}"),
         _curves(arrays["insertion"], arrays["deletion"]),
     ]
     where = f" at {facts['layer']}" if facts["layer"] else ""
@@ -130,21 +151,17 @@ def _method(piece: Evidence) -> Html:
         "figure.evidence",
         el("div.controls", *tiles),
         el("figcaption", caption),
-        el(
-            "details",
-            el("summary", f"All {counted(len(piece.checks), 'check')} passed"),
-            check_list(piece.checks),
-        ),
+        passed_list(piece.checks),
     )
 
 
-def _tile(values: NDArray[Any], name: str, words: str) -> Html:
+def _tile(values: NDArray[Any], photos: Photos, name: str, words: str) -> Html:
     plane = np.asarray(values, np.float64)
     most = float(np.abs(plane).max(initial=0.0))
     title = f"{name}: from {number(float(plane.min()))} to {number(float(plane.max()))}"
     return el(
         "div.control",
-        picture(levels(plane, most, signed=True), title, width=TILE, title=title),
+        of_data(levels(plane, most, signed=True), photos, title, width=TILE, title=title),
         el("p", name),
         el("p.small", words),
     )

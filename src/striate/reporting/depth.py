@@ -42,7 +42,14 @@ def _probes(piece: Evidence) -> Html:
         ]
         heads = ["layer", "depth", "probe", "random weights"]
         marked = list(facts["names"]).index(facts["rises_until"])
-        return table(heads, rows, label="Probes by depth", numeric=(1, 2, 3), marked=marked)
+        return table(
+            heads,
+            rows,
+            label="Probes by depth",
+            numeric=(1, 2, 3),
+            marked=marked,
+            blocks=facts["names"],
+        )
 
     unfinished = len(facts["names"]) - int(facts["converged"])
     caption = (
@@ -75,7 +82,9 @@ def _saturation(piece: Evidence) -> Html:
             for at, name in enumerate(facts["names"])
         ]
         heads = ["layer", "depth", "saturation", "directions"]
-        return table(heads, rows, label="Saturation by depth", numeric=(1, 2, 3))
+        return table(
+            heads, rows, label="Saturation by depth", numeric=(1, 2, 3), blocks=facts["names"]
+        )
 
     caption = (
         f"Directions that hold {percent(facts['level'], 0)} of the variance between channels, over "
@@ -106,7 +115,7 @@ def _likeness(piece: Evidence) -> Html:
         return join(
             [
                 picture(pixels, words, width=2 * TILE, title=words),
-                table(heads, rows, label="Likeness of layers", numeric=(1, 2)),
+                table(heads, rows, label="Likeness of layers", numeric=(1, 2), blocks=names),
             ]
         )
 
@@ -136,7 +145,7 @@ def _shattering(piece: Evidence) -> Html:
         ]
         heads = ["layer", "depth", "now", "random weights", *(("plain twin",) if twin else ())]
         label = "Likeness of gradients by depth"
-        return table(heads, rows, label=label, numeric=range(1, len(heads)))
+        return table(heads, rows, label=label, numeric=range(1, len(heads)), blocks=facts["names"])
 
     caption = (
         "Mean cosine between the gradients, by what each layer hands on, of pairs of "

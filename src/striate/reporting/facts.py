@@ -9,14 +9,14 @@ from statistics import median
 
 from striate.reporting.html import Child, Html, el, join
 from striate.reporting.inputs import DataFacts, RunFacts
-from striate.reporting.pictures import photo, picture
+from striate.reporting.pictures import Photos, photo, picture
 from striate.reporting.tables import definitions, table
 from striate.reporting.wording import count, counted, number, size, span
 
 MOST_CLASSES = 60
 
 
-def data_section(data: DataFacts) -> Html:
+def data_section(data: DataFacts, photos: Photos) -> Html:
     """Counts, sizes, examples and the rules that were applied."""
     channels, height, width = data.image
     pairs: list[tuple[str, Child]] = [
@@ -32,11 +32,11 @@ def data_section(data: DataFacts) -> Html:
         pairs.append(("mean", ", ".join(f"{value:.4f}" for value in data.mean)))
         pairs.append(("deviation", ", ".join(f"{value:.4f}" for value in data.std)))
     notes = el("ul.notes", *(el("li", note) for note in data.notes)) if data.notes else None
-    return join([_examples(data), definitions(pairs), notes, _classes(data)])
+    return join([_examples(data, photos), definitions(pairs), notes, _classes(data)])
 
 
-def _examples(data: DataFacts) -> Html | None:
-    if not len(data.examples):
+def _examples(data: DataFacts, photos: Photos) -> Html | None:
+    if not len(data.examples) or not photos.embed:
         return None
     return el(
         "figure",

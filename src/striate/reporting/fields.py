@@ -14,6 +14,7 @@ from striate.records import Evidence
 from striate.reporting.evidence import shown
 from striate.reporting.html import Html, el, join
 from striate.reporting.pictures import levels, picture, reduced
+from striate.reporting.tables import table
 from striate.reporting.wording import number, percent, size
 
 TILE = 104
@@ -51,31 +52,28 @@ def _tiles(piece: Evidence, at: int, row: Mapping[str, Any]) -> Html:
         pixels = reduced(levels(plane, float(plane.max(initial=0.0)), signed=False), TILE)
         drawn.append(picture(pixels, words, width=TILE, title=words))
         drawn.append(el("p.small", f"{when}: {row[when]['width']:.1f} px"))
-    return el("div.control", el("p", str(row["path"])), *drawn)
+    return el(
+        "div.control", el("p", str(row["path"])), *drawn, attrs={"data-block": str(row["path"])}
+    )
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Html:
-    heads = ("traced field", "status", "width before", "after", "share before", "after")
-    return el(
-        "div.scroll",
-        el(
-            "table",
-            el("thead", el("tr", el("th", "layer"), *(el("th.num", head) for head in heads))),
-            el(
-                "tbody",
-                *(
-                    el(
-                        "tr",
-                        el("th", str(row["path"])),
-                        el("td.num", size(row["size"])),
-                        el("td", str(row["status"])),
-                        el("td.num", f"{row['before']['width']:.2f} px"),
-                        el("td.num", f"{row['after']['width']:.2f} px"),
-                        el("td.num", percent(float(row["before"]["share"]), 0)),
-                        el("td.num", percent(float(row["after"]["share"]), 0)),
-                    )
-                    for row in rows
-                ),
-            ),
-        ),
+    heads = ["layer", "traced field", "status", "width before", "after", "share before", "after"]
+    return table(
+        heads,
+        [
+            [
+                str(row["path"]),
+                size(row["size"]),
+                str(row["status"]),
+                f"{row['before']['width']:.2f} px",
+                f"{row['after']['width']:.2f} px",
+                percent(float(row["before"]["share"]), 0),
+                percent(float(row["after"]["share"]), 0),
+            ]
+            for row in rows
+        ],
+        label="Fields, traced and measured",
+        numeric=(1, 3, 4, 5, 6),
+        blocks=[str(row["path"]) for row in rows],
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-_VOID = frozenset({"img", "meta", "col", "br", "hr"})
+_VOID = frozenset({"img", "meta", "col", "br", "hr", "input"})
 _NAME = re.compile(r"[a-zA-Z][\w:-]*")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.records import (
+    Calibration,
     EpochRecord,
     Evaluation,
     Evidence,
@@ -78,7 +79,9 @@ class RunFacts:
 class ReportInput:
     """Everything the page says.  ``evaluation`` is of the split that nothing was chosen on.
 
-    ``steps`` are for the learning rate alone, and may be thinned.
+    ``steps`` are for the learning rate alone, and may be thinned.  ``images``: whether the page
+    may carry images of the data, and pictures made from one.  ``calibration``: the temperature
+    that was fitted on the validation split, and ``tempered`` the evaluation's probabilities at it.
     """
 
     run: RunFacts
@@ -90,3 +93,6 @@ class ReportInput:
     epochs: Sequence[EpochRecord] = ()
     steps: Sequence[StepRecord] = ()
     evidence: Sequence[Evidence] = ()
+    images: bool = True
+    calibration: Calibration | None = None
+    tempered: Evaluation | None = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from striate.records import Evidence
 from striate.reporting.evidence import shown
 from striate.reporting.html import Html, el, join
-from striate.reporting.pictures import levels, photo, picture, reduced
+from striate.reporting.pictures import Photos, levels, of_data, photo, picture, reduced
 from striate.reporting.wording import count, counted, number, percent, size
 
 MOST_FILTERS = 64
@@ -64,7 +64,7 @@ def filters_section(evidence: Evidence) -> Html:
         f"{some}{counted(int(facts['total']), 'filter')} of {size((tall, wide))} pixels, strongest "
         f"first. {colours} Middle grey is 0; full scale is ±{number(most)} for all.{aside}"
     )
-    return shown(evidence, draw, caption)
+    return shown(evidence, draw, caption, block=facts.get("path"))
 
 
 def _filter_pixels(weights: NDArray[np.float64], most: float) -> NDArray[np.uint8]:
@@ -74,7 +74,7 @@ def _filter_pixels(weights: NDArray[np.float64], most: float) -> NDArray[np.uint
     return levels(weights.mean(axis=0), most, signed=True)
 
 
-def maps_section(evidence: Sequence[Evidence], pixel_range: tuple[float, float]) -> Html:
+def maps_section(evidence: Sequence[Evidence], photos: Photos) -> Html:
     """One piece for each stage: ``maps`` (drawn, h, w), and the ``image`` (C, H, W) they are of.
 
     Facts: ``index``, ``split``, ``label``, ``predicted``, ``confidence`` of the image and why it
@@ -84,26 +84,26 @@ def maps_section(evidence: Sequence[Evidence], pixel_range: tuple[float, float])
     parts: list[Html | None] = []
     for piece in evidence:
         if "image" in piece.arrays and not parts:
-            parts.append(_looked_at(piece, pixel_range))
-        parts.append(_stage(piece))
+            parts.append(_looked_at(piece, photos))
+        parts.append(_stage(piece, photos))
     return join(parts)
 
 
-def _looked_at(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
+def _looked_at(piece: Evidence, photos: Photos) -> Html:
     facts = piece.facts
-    pixels = photo(piece.arrays["image"], pixel_range)
+    pixels = photo(piece.arrays["image"], photos.pixel_range)
     words = (
         f"Image {facts['index']} of the {facts['split']} split: {facts['label']}, called "
         f"{facts['predicted']} with {percent(float(facts['confidence']))}. {facts['chosen']}"
     )
     return el(
         "figure.looked-at",
-        picture(pixels, f"test image {facts['index']}", width=112),
+        of_data(pixels, photos, f"test image {facts['index']}", width=112),
         el("figcaption", words),
     )
 
 
-def _stage(piece: Evidence) -> Html:
+def _stage(piece: Evidence, photos: Photos) -> Html:
     if "maps" not in piece.arrays:
         return shown(piece, lambda: el("div"), "")
     maps = np.asarray(piece.arrays["maps"], np.float64)
@@ -115,8 +115,9 @@ def _stage(piece: Evidence) -> Html:
         return el(
             "div.wall",
             *(
-                picture(
+                of_data(
                     reduced(levels(plane, most, signed=signed), LARGEST_MAP),
+                    photos,
                     f"{facts['path']}, channel {channel}",
                     width=72,
                     title=f"channel {channel}: at most {number(float(np.abs(plane).max()))}",
@@ -140,12 +141,12 @@ def _stage(piece: Evidence) -> Html:
         )
     if silent := int(facts["silent"]):
         caption.append(f"{counted(silent, 'channel is', 'channels are')} 0 everywhere.")
-    return join([el("h3", piece.title), shown(piece, draw, " ".join(caption))])
+    return join(
+        [el("h3", piece.title), shown(piece, draw, " ".join(caption), block=str(facts["path"]))]
+    )
 
 
-def errors_section(
-    evidence: Evidence, classes: Sequence[str], pixel_range: tuple[float, float]
-) -> Html:
+def errors_section(evidence: Evidence, classes: Sequence[str], photos: Photos) -> Html:
     """``images`` (k, C, H, W) with ``indices``, ``labels``, ``predicted``, ``confidence``.
 
     ``confidence`` is what it gave the class it named, ``truth`` what it gave the right one.
@@ -159,10 +160,7 @@ def errors_section(
     def draw() -> Html:
         return el(
             "ol.errors",
-            *(
-                _mistake(arrays, k, classes, pixel_range, paths)
-                for k in range(len(arrays["images"]))
-            ),
+            *(_mistake(arrays, k, classes, photos, paths) for k in range(len(arrays["images"]))),
         )
 
     total = int(evidence.facts["total"])
@@ -179,15 +177,16 @@ def _mistake(
     arrays: Any,
     k: int,
     classes: Sequence[str],
-    pixel_range: tuple[float, float],
+    photos: Photos,
     paths: Sequence[Any],
 ) -> Html:
     true, said = classes[int(arrays["labels"][k])], classes[int(arrays["predicted"][k])]
     place = str(paths[k]) if k < len(paths) else f"image {int(arrays['indices'][k])}"
     return el(
         "li",
-        picture(
-            photo(arrays["images"][k], pixel_range),
+        of_data(
+            photo(arrays["images"][k], photos.pixel_range),
+            photos,
             f"{place}: a {true} taken for {said}",
             width=104,
             title=place,

@@ -12,20 +12,18 @@ import numpy as np
 from striate.records import Evidence
 from striate.reporting.evidence import shown
 from striate.reporting.html import Html, el, join
-from striate.reporting.pictures import photo, picture
+from striate.reporting.pictures import Photos, of_data, photo
 from striate.reporting.wording import count, counted, number, percent, size
 
 TILE = 72
 
 
-def patches_section(pieces: Sequence[Evidence], pixel_range: tuple[float, float]) -> Html:
+def patches_section(pieces: Sequence[Evidence], photos: Photos) -> Html:
     """Place after place; a row for each channel."""
-    return join(
-        part for piece in pieces for part in (el("h3", piece.title), _place(piece, pixel_range))
-    )
+    return join(part for piece in pieces for part in (el("h3", piece.title), _place(piece, photos)))
 
 
-def _place(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
+def _place(piece: Evidence, photos: Photos) -> Html:
     if piece.inapplicable is not None or "images" not in piece.arrays:
         return shown(piece, lambda: el("div"), "")
     facts, arrays = piece.facts, piece.arrays
@@ -40,7 +38,9 @@ def _place(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
                 f"{number(float(arrays['values'][at, turn]))}"
             )
             cut = np.asarray(image)[:, top:bottom, left:right]
-            tiles.append(picture(photo(cut, pixel_range), words, width=TILE, title=words))
+            tiles.append(
+                of_data(photo(cut, photos.pixel_range), photos, words, width=TILE, title=words)
+            )
         told = (
             f"Channel {channel}: {percent(float(facts['purity'][at]), 0)} are called "
             f"{facts['classes'][at]}."
@@ -59,4 +59,4 @@ def _place(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
         f"{whole} {count(int(facts['left_out']))} left out, which had the same favourites before "
         f"training; {count(int(facts['idle']))} never change."
     )
-    return shown(piece, draw, caption)
+    return shown(piece, draw, caption, block=str(facts["path"]))

@@ -8,13 +8,13 @@ from __future__ import annotations
 from striate.records import Evidence
 from striate.reporting.evidence import shown
 from striate.reporting.html import Html, el
-from striate.reporting.pictures import photo, picture
+from striate.reporting.pictures import Photos, of_data, photo, picture
 from striate.reporting.wording import count, counted, number
 
 TILE = 104
 
 
-def peaks_section(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
+def peaks_section(piece: Evidence, photos: Photos) -> Html:
     """For each class the picture that was made and the image that was found."""
     facts, arrays = piece.facts, piece.arrays
 
@@ -23,13 +23,14 @@ def peaks_section(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
         return el(
             "div.control",
             picture(
-                photo(arrays["made"][at], pixel_range),
+                photo(arrays["made"][at], photos.pixel_range),
                 f"made for {name}, logit {made}",
                 width=TILE,
             ),
             el("p.small", f"made: {made}"),
-            picture(
-                photo(arrays["found"][at], pixel_range),
+            of_data(
+                photo(arrays["found"][at], photos.pixel_range),
+                photos,
                 f"image {facts['indices'][at]}, the greatest of {name}, logit {found}",
                 width=TILE,
             ),

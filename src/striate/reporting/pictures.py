@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,18 @@ from PIL import Image
 from striate.reporting.html import Html, el
 
 LARGEST_PX = 144  # a longer side is reduced before it is embedded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photos:
+    """How images of the data are drawn.
+
+    ``pixel_range``: the values that are drawn black and white.  ``embed``: whether the page may
+    carry them, and what is drawn from a single one; they may be private.
+    """
+
+    pixel_range: tuple[float, float] = (0.0, 255.0)
+    embed: bool = True
 
 
 def png_uri(pixels: NDArray[np.uint8]) -> str:
@@ -38,6 +51,27 @@ def picture(pixels: NDArray[np.uint8], alt: str, *, width: int, title: str | Non
             "title": title,
             "width": width,
             "height": max(1, round(width * height / across)),
+        },
+    )
+
+
+def of_data(
+    pixels: NDArray[np.uint8], photos: Photos, alt: str, *, width: int, title: str | None = None
+) -> Html:
+    """``picture`` of an image of the data or of what is made from one; or its empty frame."""
+    if photos.embed:
+        return picture(pixels, alt, width=width, title=title)
+    height, across = pixels.shape[:2]
+    tall = max(1, round(width * height / across))
+    return el(
+        "svg.absent",
+        el("rect", attrs={"width": width, "height": tall}),
+        attrs={
+            "viewBox": f"0 0 {width} {tall}",
+            "width": width,
+            "height": tall,
+            "role": "img",
+            "aria-label": f"{alt} (the image is not embedded)",
         },
     )
 

@@ -13,6 +13,7 @@ from striate.reporting.charts import depth_chart
 from striate.reporting.evidence import shown
 from striate.reporting.html import Html, el, join
 from striate.reporting.script import chart
+from striate.reporting.tables import table
 from striate.reporting.wording import count
 
 _MEASURES = {
@@ -53,26 +54,17 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Html:
     return el(
         "details",
         el("summary", "The numbers"),
-        el(
-            "div.scroll",
-            el(
-                "table",
-                el("thead", el("tr", el("th", "layer"), *(el("th.num", head) for head in heads))),
-                el(
-                    "tbody",
-                    *(
-                        el(
-                            "tr",
-                            el("th", str(row["path"])),
-                            *(
-                                el("td.num", f"{row[when][key]:.3f}")
-                                for key in _MEASURES
-                                for when in ("before", "after")
-                            ),
-                        )
-                        for row in rows
-                    ),
-                ),
-            ),
+        table(
+            ["layer", *heads],
+            [
+                [
+                    str(row["path"]),
+                    *(f"{row[when][key]:.3f}" for key in _MEASURES for when in ("before", "after")),
+                ]
+                for row in rows
+            ],
+            label="Selectivity by depth",
+            numeric=range(1, 1 + len(heads)),
+            blocks=[str(row["path"]) for row in rows],
         ),
     )

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from striate.records import Evidence
 from striate.reporting.bars import Column, bar, column, minus
-from striate.reporting.evidence import check_list, shown
+from striate.reporting.evidence import passed_list, shown
 from striate.reporting.html import Html, el, join
-from striate.reporting.pictures import photo, picture
+from striate.reporting.pictures import Photos, of_data, photo
 from striate.reporting.tables import table
 from striate.reporting.wording import count, counted, number, percent
 
@@ -64,7 +64,9 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
     heads = ["block", *(title for title, _ in columns)]
     return el(
         "figure.evidence",
-        table(heads, rows, label="Block by block", numeric=range(1, len(heads))),
+        table(
+            heads, rows, label="Block by block", numeric=range(1, len(heads)), blocks=list(names)
+        ),
         el("figcaption", " ".join(_stream_words(strip, lens, lesions))),
         *told,
         *_checks(drawn),
@@ -73,7 +75,7 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
 
 def _checks(pieces: Sequence[Evidence]) -> list[Html | None]:
     """What stands behind the pieces, each check once."""
-    return [check_list(tuple(dict.fromkeys(c for piece in pieces for c in piece.checks)))]
+    return [passed_list(tuple(dict.fromkeys(c for piece in pieces for c in piece.checks)))]
 
 
 def _stream_words(
@@ -107,12 +109,12 @@ def _stream_words(
     return words
 
 
-def ledger_section(pieces: Sequence[Evidence], pixel_range: tuple[float, float]) -> Html:
+def ledger_section(pieces: Sequence[Evidence], photos: Photos) -> Html:
     """For each picture who wrote the logit of its class and of the next, and the difference."""
-    return join([_ledger(piece, pixel_range) for piece in pieces])
+    return join([_ledger(piece, photos) for piece in pieces])
 
 
-def _ledger(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
+def _ledger(piece: Evidence, photos: Photos) -> Html:
     if piece.inapplicable is not None:
         return shown(piece, lambda: el("div"), "")
     facts = piece.facts
@@ -141,11 +143,19 @@ def _ledger(piece: Evidence, pixel_range: tuple[float, float]) -> Html:
         label = f"Ledger of {facts['picture']}"
         return join(
             [
-                picture(
-                    photo(piece.arrays["picture"], pixel_range), str(facts["picture"]), width=TILE
+                of_data(
+                    photo(piece.arrays["picture"], photos.pixel_range),
+                    photos,
+                    str(facts["picture"]),
+                    width=TILE,
                 ),
                 table(
-                    heads, cells, label=label, numeric=range(1, len(heads)), marked=len(rows) - 1
+                    heads,
+                    cells,
+                    label=label,
+                    numeric=range(1, len(heads)),
+                    marked=len(rows) - 1,
+                    blocks=[name for name, _ in rows],
                 ),
             ]
         )

@@ -65,6 +65,7 @@ def _part(part: Block, trace: Trace, widest: int) -> Html:
         el("p.size", shown),
         el("p.sees", _sees(part, trace)),
         el("p.cost", f"{short(part.params)} parameters", el("br"), f"{short(part.macs)} MACs"),
+        attrs={"data-block": part.path},
     )
 
 

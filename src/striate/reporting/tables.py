@@ -24,10 +24,14 @@ def table(
     label: str,
     numeric: Sequence[int] = (),
     marked: int | None = None,
+    blocks: Sequence[str | None] = (),
+    kind: str | None = None,
 ) -> Html:
     """A table in its frame.  The first cell of a row is its header.
 
-    ``numeric``: the columns that align right.  ``marked``: the row that is set off.
+    ``numeric``: the columns that align right.  ``marked``: the row that is set off.  ``blocks``:
+    for each row the module it is about, by which the page finds it again.
+    ``kind``: the style of the table.
     """
 
     def cell(column: int, value: Child) -> Html:
@@ -44,10 +48,14 @@ def table(
         el(
             "tr.marked" if index == marked else "tr",
             *(cell(column, value) for column, value in enumerate(row)),
+            attrs={"data-block": blocks[index] if blocks else None},
         )
         for index, row in enumerate(rows)
     ]
-    return frame(el("table", el("thead", el("tr", *titles)), el("tbody", *body)), label)
+    whole = el(
+        f"table.{kind}" if kind else "table", el("thead", el("tr", *titles)), el("tbody", *body)
+    )
+    return frame(whole, label)
 
 
 def definitions(pairs: Sequence[tuple[str, Child]]) -> Html:
@@ -72,6 +80,7 @@ def layer_table(trace: Trace) -> Html:
         ],
         label="All layers",
         numeric=(3, 4),
+        blocks=[layer.path or None for layer in trace],
     )
 
 

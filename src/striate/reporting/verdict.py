@@ -12,6 +12,11 @@ from striate.reporting.inputs import ReportInput
 from striate.reporting.measures import commonest_share, wilson
 from striate.reporting.wording import count, counted, percent, short, size, span
 
+_ABSENT = (
+    "Images of the data, and pictures made from a single one, are not embedded in this page: their "
+    "frames are empty. striate see with --images embed puts them in."
+)
+
 
 def headline(given: ReportInput) -> str:
     """The title: what share of how many images."""
@@ -67,5 +72,6 @@ def head(given: ReportInput) -> Html:
             el("h1", headline(given)),
             verdict(given),
             figures(given),
+            None if given.images else el("p.small", _ABSENT),
         ]
     )

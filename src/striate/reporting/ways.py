@@ -20,6 +20,7 @@ from striate.reporting.inside import errors_section, filters_section, maps_secti
 from striate.reporting.mechanics import mechanics_section
 from striate.reporting.patches import patches_section
 from striate.reporting.peaks import peaks_section
+from striate.reporting.pictures import Photos
 from striate.reporting.selectivity import selectivity_section
 from striate.reporting.stream import ledger_section, paths_section, stream_section
 
@@ -28,12 +29,12 @@ from striate.reporting.stream import ledger_section, paths_section, stream_secti
 class Frame:
     """What a drawing needs to know besides its evidence.
 
-    ``classes``: names, in the order of the logits.  ``pixel_range``: the pixel values that are
-    drawn black and white.  ``trace``: the network's, whose layers the evidence names.
+    ``classes``: names, in the order of the logits.  ``photos``: how images of the data are drawn.
+    ``trace``: the network's, whose layers the evidence names.
     """
 
     classes: tuple[str, ...]
-    pixel_range: tuple[float, float]
+    photos: Photos
     trace: Trace
 
 
@@ -52,7 +53,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="errors",
         short="errors",
         title="Its most confident mistakes",
-        draw=lambda pieces, frame: errors_section(pieces[0], frame.classes, frame.pixel_range),
+        draw=lambda pieces, frame: errors_section(pieces[0], frame.classes, frame.photos),
     ),
     Drawing(
         way="filters",
@@ -64,19 +65,19 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="maps",
         short="maps",
         title="One image through the stages",
-        draw=lambda pieces, frame: maps_section(pieces, frame.pixel_range),
+        draw=lambda pieces, frame: maps_section(pieces, frame.photos),
     ),
     Drawing(
         way="mechanics",
         short="mechanics",
         title="A convolution, position by position",
-        draw=lambda pieces, _: mechanics_section(pieces[0]),
+        draw=lambda pieces, frame: mechanics_section(pieces[0], frame.photos),
     ),
     Drawing(
         way="decision",
         short="evidence",
         title="What speaks for its decisions",
-        draw=lambda pieces, frame: decision_section(pieces, frame.pixel_range),
+        draw=lambda pieces, frame: decision_section(pieces, frame.photos),
     ),
     Drawing(
         way="fields",
@@ -88,7 +89,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="patches",
         short="patches",
         title="What its channels answer to",
-        draw=lambda pieces, frame: patches_section(pieces, frame.pixel_range),
+        draw=lambda pieces, frame: patches_section(pieces, frame.photos),
     ),
     Drawing(
         way="selectivity",
@@ -100,7 +101,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="peaks",
         short="peaks",
         title="What would make each class likeliest",
-        draw=lambda pieces, frame: peaks_section(pieces[0], frame.pixel_range),
+        draw=lambda pieces, frame: peaks_section(pieces[0], frame.photos),
     ),
     Drawing(
         way="stream",
@@ -112,7 +113,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="ledger",
         short="ledger",
         title="Who wrote the logit",
-        draw=lambda pieces, frame: ledger_section(pieces, frame.pixel_range),
+        draw=lambda pieces, frame: ledger_section(pieces, frame.photos),
     ),
     Drawing(
         way="paths",
@@ -127,8 +128,3 @@ DRAWINGS: tuple[Drawing, ...] = (
         draw=lambda pieces, _: depth_section(pieces),
     ),
 )
-
-
-def way_of(evidence: Evidence) -> str:
-    """The way of looking that a piece belongs to: the first word of its name."""
-    return evidence.name.split(".")[0]

@@ -13,5 +13,7 @@ Promise.all(
     vegaEmbed(document.getElementById(place.dataset.chart), JSON.parse(place.textContent), options)
   )
 ).then(() => {
+  // A chart is one picture with one name; its marks are no pictures of their own.
+  document.querySelectorAll(".chart svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   document.documentElement.dataset.charts = "drawn";
 });
