@@ -13,6 +13,7 @@
     │   └── StorageError      a study's storage that does not answer
     ├── ExportError           a file failed a check and was not written      exit 2
     ├── Diverged              the loss became NaN or infinite              exit 2
+    ├── ProcessLost           another process of the run has gone          exit 75
     └── Interrupted           the user stopped it; the state is saved      exit 130
 
 A message is one line: it names the value, the place and the mend.  The command line prints it
@@ -81,6 +82,14 @@ class ExportError(StriateError):
 
 class Diverged(StriateError):
     """The loss became NaN or infinite; the message names step, samples and the kept checkpoint."""
+
+
+class ProcessLost(StriateError):
+    """Another of the processes that train together was killed or cannot be reached; whoever
+    started them may start all again (75 is EX_TEMPFAIL of sysexits.h: try again).
+    """
+
+    exit_code = 75
 
 
 class Interrupted(StriateError):

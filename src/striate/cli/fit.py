@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from striate.cli.completing import complete_arch, complete_data, complete_recipe
-from striate.cli.console import ReaderGone, talk
+from striate.cli.console import ReaderGone, complain, talk
 from striate.cli.options import Json, Quiet
+from striate.cli.processes import follower, launched_here
 from striate.cli.stopping import terminated_as_interrupted
-from striate.errors import InputError, Interrupted
+from striate.errors import InputError, Interrupted, ProcessLost
 
 DATA = "digits, shapes, a folder with a folder per class, parquet files, or an .npz file."
 _DATA, _TRAINING, _MACHINE, _RUN = "Data", "Training", "Machine", "Run"
@@ -187,6 +189,15 @@ def command(
             "--workers", metavar="N", help="Loader processes; else none.", rich_help_panel=_MACHINE
         ),
     ] = None,
+    procs: Annotated[
+        int | None,
+        typer.Option(
+            "--procs",
+            metavar="N",
+            help="Train in N processes that share each batch.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -199,6 +210,15 @@ def command(
             "--resume", metavar="DIR", help="Go on with a stopped run.", rich_help_panel=_RUN
         ),
     ] = None,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="SECONDS",
+            help="Save within an epoch too.",
+            rich_help_panel=_RUN,
+        ),
+    ] = 600.0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -215,10 +235,18 @@ def command(
       striate fit photos/ --arch resnet50 --pretrained --image 224x224
 
       striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
+
+      striate fit photos/ --procs 2           two processes here; torchrun for more
     """
     if resume is not None:
         _refuse_more(context, resume)
-    out_ = talk(as_json=as_json, quiet=quiet)
+    if (_at_least(1, "--procs", procs) or 1) > 1 and not launched_here():
+        with talk(as_json=as_json, quiet=quiet).waiting("loading PyTorch"):
+            from striate.flow.launch import launch
+
+        raise typer.Exit(launch(sys.argv[1:], procs or 1, partial(complain, "note")))
+    follows = follower()
+    out_ = talk(as_json=as_json and not follows, quiet=quiet or follows)
     with out_.waiting("loading PyTorch"):
         from striate.cli.fitting import Display
         from striate.flow.events import FitOptions
@@ -243,6 +271,7 @@ def command(
         device=device,
         out=out,
         resume=resume,
+        checkpoint_every=_positive("--checkpoint-every", checkpoint_every),
         fit=fit,
         bad_images=bad_images,
         group=group,
@@ -260,12 +289,18 @@ def command(
                 fetching=display.fetching,
             )
             for event in events:
-                display.show(event)
+                if not follows:
+                    display.show(event)
         except KeyboardInterrupt:
-            raise Interrupted(_stopped(display.folder or resume)) from None
+            said = "" if follows else _stopped(display.folder or resume)
+            raise Interrupted(said) from None
+        except ProcessLost as error:
+            raise ProcessLost("" if launched_here() else str(error)) from None
         except ReaderGone:
             where = _stopped(display.folder or resume)
             raise Interrupted(f"the reader of the output has gone: {where}") from None
+    if follows:
+        return
     assert display.run is not None
     out_.document(display.run.as_json())
 
@@ -286,7 +321,7 @@ def _refuse_more(context: typer.Context, resume: Path) -> None:
         )
 
 
-_WITH_RESUME = frozenset({"resume", "as_json", "quiet"})
+_WITH_RESUME = frozenset({"resume", "procs", "checkpoint_every", "as_json", "quiet"})
 
 
 def _stopped(folder: Path | None) -> str:

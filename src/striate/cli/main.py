@@ -1,7 +1,7 @@
 """The ``striate`` program: its commands, and how it ends.
 
 Exit 0: done.  1: findings at or above ``--fail-on``.  2: the input was wrong, said in one line.
-130: interrupted, with the state saved.
+75: another of the processes that train together has gone.  130: interrupted, with the state saved.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ class FitOptions:
     TOML file whose keys replace the defaults, and are replaced by what is asked for here; or the
     name of a recipe (``recipe_names``).  ``weights``: a file of weights, or a run's folder, to
     begin with; ``pretrained``: the hub's for the network of the zoo that ``arch`` names.
-    ``reprobe``: measure the numeric settings again.
+    ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
+    checkpoint is written within an epoch; None for one at the end of each.
     """
 
     arch: str = "auto"
@@ -43,6 +44,7 @@ class FitOptions:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     out: Path | None = None
     resume: Path | None = None
+    checkpoint_every: float | None = 600.0
     fit: Fit = "crop"
     bad_images: BadImages = "error"
     group: str | None = None

@@ -22,8 +22,10 @@ from striate.runs.checkpoint import (
 from striate.runs.evaluate import (
     evaluate,
     evaluating,
+    evaluation_of,
     load_evaluation,
     logits_of,
+    predict_plan,
     predict_split,
     save_evaluation,
 )
@@ -63,6 +65,7 @@ __all__ = [
     "checkpoint_path",
     "evaluate",
     "evaluating",
+    "evaluation_of",
     "expected_calibration_error",
     "fit_temperature",
     "is_locked",
@@ -76,6 +79,7 @@ __all__ = [
     "memory_format",
     "newest",
     "place",
+    "predict_plan",
     "predict_split",
     "processor",
     "put_state",

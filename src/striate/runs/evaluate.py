@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Split, batches, whole_plan
+from striate.data.options import Indices
 from striate.errors import RunError, TargetError
 from striate.records import Evaluation
 from striate.runs.atomic import atomic_write
@@ -74,9 +75,30 @@ def predict_split(
 
     ``module`` is put on ``device`` and into the setting's memory format, and stays there.
     """
+    return predict_plan(
+        module,
+        split,
+        whole_plan(split, batch_size=batch_size),
+        preprocessing,
+        setting=setting,
+        device=device,
+        workers=workers,
+    )
+
+
+def predict_plan(
+    module: nn.Module,
+    split: Split,
+    plan: Sequence[Indices],
+    preprocessing: Preprocessing,
+    *,
+    setting: Setting,
+    device: torch.device | str,
+    workers: int = 0,
+) -> NDArray[np.float32]:
+    """``predict_split`` of the samples of ``plan`` alone, batch by batch, in the plan's order."""
     place(module, setting, device)
     classes = len(preprocessing.classes)
-    plan = whole_plan(split, batch_size=batch_size)
     parts: list[NDArray[np.float32]] = []
     with evaluating(module):
         for batch in batches(split, plan, augment=None, seed=0, epoch=0, workers=workers):

@@ -56,12 +56,19 @@ class RunPaths:
 
 
 class RunFolder:
-    """A run's folder that this process may write to, until ``close`` (or the end of ``with``)."""
+    """A run's folder that this process may write to, until ``close`` (or the end of ``with``).
 
-    def __init__(self, path: Path) -> None:
-        """Lock an existing folder; use ``create`` or ``open``."""
+    ``writes``: False for one of several processes that train together and leave it to the first.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        """Lock an existing folder; use ``create``, ``open`` or ``follow``."""
         self.path = path
         self.paths = RunPaths(path)
+        self.writes = writes
+        if not writes:
+            self._lock = None
+            return
         self._lock = Lock(self.paths.lock)
         for part in [*path.glob(".*.part"), *self.paths.checkpoints.glob(".*.part")]:
             part.unlink(missing_ok=True)  # left by a process that was killed while writing
@@ -88,6 +95,13 @@ class RunFolder:
         path = Path(path)
         RunInfo.load(RunPaths(path).info)
         return cls(path)
+
+    @classmethod
+    def follow(cls, path: Path | str) -> RunFolder:
+        """A run that another process of the same training holds the lock of, and writes."""
+        path = Path(path)
+        RunInfo.load(RunPaths(path).info)
+        return cls(path, writes=False)
 
     def begin(
         self,
@@ -123,7 +137,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Give the lock back."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> RunFolder:
         return self

@@ -8,6 +8,7 @@ records, errors, keyed; never checking, scaling, seeing, deploying or reporting.
 from striate.training.begin import begin_run
 from striate.training.defaults import Defaults, Facts, default_recipe
 from striate.training.finetuning import Phases, first_steps, scales
+from striate.training.joining import all_ready, announce, announced, joined, started_together
 from striate.training.layers import Layers, layers_of
 from striate.training.loop import train
 from striate.training.memo import Probe
@@ -15,6 +16,7 @@ from striate.training.named import named_recipe, recipe_names
 from striate.training.notice import Notice
 from striate.training.plan import Plan, freeze, plan, steps_per_epoch
 from striate.training.probe import probe
+from striate.training.processes import Processes, lost_processes
 from striate.training.recipe import (
     TABLES,
     AugmentPart,
@@ -39,22 +41,29 @@ __all__ = [
     "Phases",
     "Plan",
     "Probe",
+    "Processes",
     "Recipe",
+    "all_ready",
+    "announce",
+    "announced",
     "begin_run",
     "default_recipe",
     "first_steps",
     "freeze",
     "from_dict",
     "from_toml",
+    "joined",
     "json_schema",
     "layers_of",
     "load_recipe",
+    "lost_processes",
     "lr_at",
     "named_recipe",
     "plan",
     "probe",
     "recipe_names",
     "scales",
+    "started_together",
     "steps_per_epoch",
     "to_toml",
     "train",

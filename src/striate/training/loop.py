@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from striate.data import Batch, Dataset, batches, epoch_plan
+from striate.data import Batch, Dataset, batches, draws_of, epoch_plan
 from striate.errors import Interrupted, OutputError, RecipeError, RunError
 from striate.keyed import bits
 from striate.records import EpochRecord, StepRecord
@@ -26,7 +26,6 @@ from striate.runs import (
     Preprocessing,
     RunFolder,
     RunInfo,
-    evaluate,
     known_setting,
     logits_of,
     newest,
@@ -36,12 +35,15 @@ from striate.runs import (
     versions,
 )
 from striate.training.average import update_average
+from striate.training.every import Every
 from striate.training.finetuning import Phases
 from striate.training.notice import Notice
 from striate.training.optimiser import set_lr
 from striate.training.plan import steps_per_epoch
+from striate.training.processes import Agreed, NoMetrics, Processes
 from striate.training.recipe import Recipe
 from striate.training.recovery import Lost, Recovery, finite
+from striate.training.replica import Replica
 from striate.training.schedule import lr_at
 from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
@@ -55,6 +57,8 @@ def train(
     folder: RunFolder,
     *,
     resume: bool = False,
+    together: Processes | None = None,
+    checkpoint_every: float | None = None,
 ) -> Iterator[StepRecord | EpochRecord | Notice]:
     """Train ``module`` in place; afterwards it holds the kept weights and is in evaluation mode.
 
@@ -62,6 +66,9 @@ def train(
     ``folder`` has been begun (``begin_run``); metrics, checkpoints and weights are written there.
     With ``resume`` it goes on from the newest whole checkpoint, or from step 1 if there is none.
     While the iterator is open, the process has the recipe's threads and determinism.
+    ``together``: the processes that share the batches; each calls this, with ``folder`` followed
+    by all but the first.  ``checkpoint_every``: seconds after which a checkpoint is written within
+    an epoch; at an epoch's end one always is.
 
     Where the loss spikes, or loss or weights stop being finite, it goes back once (``recovery``);
     the second time it raises ``Diverged``.  Raises ``Interrupted`` at the first step boundary after
@@ -74,25 +81,28 @@ def train(
     augment = recipe.augment.to_augment()
     per_epoch = steps_per_epoch(len(dataset.train), recipe.batch_size)
     paths = folder.paths
+    together = together or Processes()
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
-    phases = Phases(state.module, recipe)
+    phases, replica = Phases(state.module, recipe), Replica(state.module, together)
     recovery = Recovery(state, recipe, folder)
     nothing = math.log(len(preprocessing.classes))
     metrics_bytes = 0
     found = newest(paths.checkpoints)
     if found and not resume:
         raise RunError(f"{folder.path}: holds a training already; --resume goes on with it")
-    if resume:
+    if resume or not folder.writes:
         yield from _same_ground(folder, dataset)
     if found:
         yield from (Notice(text=text) for text in found.notices)
         metrics_bytes = state.restore(found.checkpoint)
         yield from recovery.resumed()
+    together.same_step(state.step)
+    every = Every(checkpoint_every)
 
     with (
         steady_process(threads=recipe.threads, deterministic=recipe.deterministic),
-        closing(MetricsFile(paths.metrics, length=metrics_bytes)) as metrics,
+        closing(_metrics(folder, metrics_bytes)) as metrics,
         StopAsked() as stop,
         phases.ending(),
     ):
@@ -101,9 +111,11 @@ def train(
             plan = epoch_plan(
                 dataset.train, seed=recipe.seed, epoch=epoch, batch_size=recipe.batch_size
             )[: steps - (epoch - 1) * per_epoch]
+            together.refuse_small(plan)
             feed = batches(
                 dataset.train,
-                plan,
+                together.share(plan),
+                whole=plan,
                 augment=augment,
                 seed=recipe.seed,
                 epoch=epoch,
@@ -113,39 +125,46 @@ def train(
             phases.begin()
             lost: Lost | None = None
             started = time.perf_counter()
-            for batch in feed:
+            for batch, draws in zip(feed, plan[done:], strict=True):
                 step = state.step + 1
                 phases.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
-                loss, right = _step(state, batch, preprocessing, recipe, step=step)
+                agreed = _step(
+                    state, replica, together, batch, preprocessing, recipe, len(draws), step, stop
+                )
+                loss, right = agreed.loss, agreed.right
                 if what := state.losses.wrong(loss, nothing=nothing):
-                    lost = Lost(what=what, step=step, epoch=epoch, lr=lr, ids=batch.ids)
+                    ids = dataset.train.ids[draws_of(dataset.train, draws)[0]]
+                    lost = Lost(what=what, step=step, epoch=epoch, lr=lr, ids=ids)
                     break
                 state.step = step
                 seconds = time.perf_counter() - started
-                state.sums.add(loss=loss, right=right, images=len(batch), seconds=seconds)
+                state.sums.add(loss=loss, right=right, images=len(draws), seconds=seconds)
                 state.seconds += seconds
                 record = StepRecord(
                     epoch=epoch,
                     step=step,
                     steps=steps,
-                    images=len(batch),
+                    images=len(draws),
                     loss=loss,
-                    accuracy=right / len(batch),
+                    accuracy=right / len(draws),
                     lr=lr,
                     seconds=seconds,
                 )
                 metrics.append(record)
-                if stop and step < (epoch - 1) * per_epoch + len(plan):
+                if agreed.stop and step < (epoch - 1) * per_epoch + len(plan):
                     raise _interrupted(state, metrics, folder)
+                if every.due():
+                    _save(state, metrics, folder)
+                    every.again()
                 yield record
                 started = time.perf_counter()
 
             started = time.perf_counter()
-            if lost is None and not finite(state.judged):
+            if lost is None and together.any(not finite(state.judged)):
                 what, lr = "the weights stopped being finite", lr_at(recipe, state.step, steps)
-                ids = dataset.train.ids[plan[-1]]
+                ids = dataset.train.ids[draws_of(dataset.train, plan[-1])[0]]
                 lost = Lost(what=what, step=state.step, epoch=epoch, lr=lr * state.rate, ids=ids)
             if lost is not None:
                 metrics_bytes, told = recovery.back(lost)
@@ -157,7 +176,7 @@ def train(
             better = True
             if len(dataset.val):
                 with steady_generators(int(bits(recipe.seed, "validation", epoch))):
-                    judged = evaluate(
+                    judged = together.evaluate(
                         state.judged,
                         dataset.val,
                         preprocessing,
@@ -188,41 +207,59 @@ def train(
             )
             metrics.append(record)
             _save(state, metrics, folder)
-            if stop and state.step < steps:
+            every.again()
+            if together.any(bool(stop)) and state.step < steps:
                 raise _interrupted(state, metrics, folder)
             yield record
-    save_weights(paths.weights, state.keep_best())
+    kept = state.keep_best()
+    if folder.writes:
+        save_weights(paths.weights, kept)
+
+
+def _metrics(folder: RunFolder, length: int) -> MetricsFile | NoMetrics:
+    return MetricsFile(folder.paths.metrics, length=length) if folder.writes else NoMetrics()
 
 
 def _step(
     state: TrainingState,
+    replica: Replica,
+    together: Processes,
     batch: Batch,
     preprocessing: Preprocessing,
     recipe: Recipe,
-    *,
+    whole: int,
     step: int,
-) -> tuple[float, int]:
-    """One optimiser step; returns the batch's loss and the number classified rightly before it.
+    stop: StopAsked,
+) -> Agreed:
+    """One optimiser step on ``batch``, this process's slice of ``whole`` samples; returns the
+    whole batch's loss and the number classified rightly before it.
 
     Where the loss is not finite nothing is changed.
     """
+    classes = len(preprocessing.classes)
     setting = known_setting(recipe.setting)
     images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
     labels = torch.as_tensor(batch.labels).to(recipe.device)
     state.optimiser.zero_grad()
-    with steady_step(recipe.seed, step, torch.as_tensor(batch.ids.view(np.int64))):
-        logits = logits_of(state.module, images, setting, len(preprocessing.classes))
+    ids = torch.as_tensor(batch.ids.view(np.int64))
+    with (
+        steady_step(recipe.seed, step, ids, rank=together.rank),
+        together.norms(recipe.norms),
+    ):
+        module = replica.ready(lambda module: logits_of(module, images, setting, classes))
+        logits = logits_of(module, images, setting, classes)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        value = loss.item()
-        if not math.isfinite(value):
-            return value, 0
-        loss.backward()
+        right = int((logits.detach().argmax(dim=1) == labels).sum())
+        agreed = together.agree(loss.item(), right, len(batch), whole, stop=bool(stop))
+        if not math.isfinite(agreed.loss):
+            return agreed
+        (loss * together.weight(len(batch), whole)).backward()
     if recipe.clip:
         nn.utils.clip_grad_norm_(state.module.parameters(), recipe.clip)
     state.optimiser.step()
     if state.average is not None:
         update_average(state.average, state.module, recipe.ema, step)
-    return value, int((logits.detach().argmax(dim=1) == labels).sum())
+    return agreed
 
 
 def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
@@ -243,8 +280,10 @@ def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
             )
 
 
-def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None:
+def _save(state: TrainingState, metrics: MetricsFile | NoMetrics, folder: RunFolder) -> None:
     """Write a checkpoint; the records that it counts reach the disk first."""
+    if not folder.writes:
+        return
     try:
         metrics.sync()
         checkpoint = state.checkpoint(metrics.length)
@@ -256,8 +295,12 @@ def _save(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> None
         ) from error
 
 
-def _interrupted(state: TrainingState, metrics: MetricsFile, folder: RunFolder) -> Interrupted:
-    """Save, and say where and how to go on."""
+def _interrupted(
+    state: TrainingState, metrics: MetricsFile | NoMetrics, folder: RunFolder
+) -> Interrupted:
+    """Save, and say where and how to go on; of several processes the first says it."""
+    if not folder.writes:
+        return Interrupted("")
     _save(state, metrics, folder)
     return Interrupted(
         f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"

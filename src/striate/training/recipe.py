@@ -109,6 +109,9 @@ class Recipe(_Part):
     decoder: Literal["auto", "none", "pillow", "simplejpeg"] = "auto"
     """Who decodes JPEG: the decoders round differently, so the choice belongs to the run;
     none for data that holds no files."""
+    norms: Literal["reduced", "local"] = "reduced"
+    """Of batch norms where several processes train: statistics of the whole batch, as one process
+    has them, or of each process's own slice, which asks for no messages in between."""
     deterministic: bool = True
     """Use only operations that give the same bits each time; an error names one that cannot."""
 

@@ -66,7 +66,8 @@ class Recovery:
 
     def __init__(self, state: TrainingState, recipe: Recipe, folder: RunFolder) -> None:
         """``state`` is fresh: its module has the weights before step 1."""
-        folder.paths.diverged.unlink(missing_ok=True)  # of an end that was none, since it goes on
+        if folder.writes:
+            folder.paths.diverged.unlink(missing_ok=True)  # of an end that was none
         self._state, self._folder = state, folder
         self._allowed = recipe.recover
         self._start: Checkpoint | None = _copy(state) if recipe.recover else None
@@ -99,9 +100,10 @@ class Recovery:
             raise self._diverged(lost, problem=found)
         lowered = replace(found, facts={**found.facts, "rate": LOWER})
         facts = {**lost.as_json(), "back": found.step, "rate": LOWER}
-        atomic_write(paths.recovered, (json.dumps(facts, indent=1) + "\n").encode())
-        # Later checkpoints are dropped with it, before the records that they count are.
-        save_checkpoint(paths.checkpoints, lowered)
+        if self._folder.writes:
+            atomic_write(paths.recovered, (json.dumps(facts, indent=1) + "\n").encode())
+            # Later checkpoints are dropped with it, before the records that they count are.
+            save_checkpoint(paths.checkpoints, lowered)
         seconds = state.seconds
         metrics_bytes = state.restore(lowered)
         state.seconds = seconds  # what was lost took its time
@@ -126,6 +128,8 @@ class Recovery:
     def _diverged(self, lost: Lost, *, problem: str | None = None) -> Diverged:
         """Write diverged.json with every sample id; the message shows the first few."""
         paths, state = self._folder.paths, self._state
+        if not self._folder.writes:
+            return Diverged("")  # of several processes the first says it
         facts = {**lost.as_json(), **({"rate": state.rate} if state.rate < 1 else {})}
         atomic_write(paths.diverged, (json.dumps(facts, indent=1) + "\n").encode())
         good = checkpoint_path(paths.checkpoints, state.anchor)

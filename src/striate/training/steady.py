@@ -78,10 +78,12 @@ def steady_generators(seed: int) -> Generator[None]:
 
 
 @contextmanager
-def steady_step(seed: int, step: int, ids: Tensor) -> Generator[None]:
+def steady_step(seed: int, step: int, ids: Tensor, *, rank: int = 0) -> Generator[None]:
     """Every draw inside is a function of (``seed``, ``step``), striate's own also of the sample.
 
-    ``ids``: (N,) int64, the bits of the samples' ids.
+    ``ids``: (N,) int64, the bits of the samples' ids.  ``rank``: of this process among those that
+    share the batch; torch's own draws, which know no sample, differ from process to process.
     """
-    with steady_generators(int(bits(seed, "torch", step))), keyed_step(seed, step, ids):
+    word = bits(seed, "torch", step, rank) if rank else bits(seed, "torch", step)
+    with steady_generators(int(word)), keyed_step(seed, step, ids):
         yield
