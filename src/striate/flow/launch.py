@@ -13,10 +13,15 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
-from torch.distributed.elastic.agent.server import WorkerSpec
-from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerState
+from torch.distributed.elastic.agent.server.api import (
+    RunResult,
+    WorkerGroup,
+    WorkerSpec,
+    WorkerState,
+)
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -75,7 +80,7 @@ def launch(arguments: Sequence[str], procs: int, tell: Tell) -> int:
         tell,
     )
     try:
-        result = agent.run()
+        result = cast(RunResult, agent.run())  # torch's decorator hides its type
     except SignalException:
         return Interrupted.exit_code
     finally:
@@ -103,8 +108,11 @@ class _Agent(LocalElasticAgent):
         super().__init__(spec, DefaultLogsSpecs(), shutdown_timeout=SAVING_SECONDS)
         self._tell = tell
 
-    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-        result = super()._monitor_workers(worker_group)
+    def _monitor_workers(  # pyright: ignore[reportIncompatibleVariableOverride] # torch's decorator hides its type
+        self, worker_group: WorkerGroup
+    ) -> RunResult:
+        watch = cast(Callable[[WorkerGroup], RunResult], super()._monitor_workers)
+        result = watch(worker_group)
         if result.state == WorkerState.FAILED:
             first = min(result.failures.values(), key=lambda failure: failure.timestamp)
             codes = [failure.exitcode for failure in result.failures.values()]

@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType] # its **kwargs
 
 from striate.errors import InputError
 from striate.training.processes import Processes
@@ -45,19 +47,21 @@ def joined(device: str = "auto") -> Generator[Processes]:
         yield Processes()
         return
     gpu = _gpu(device)
-    store, rank, count = next(dist.rendezvous("env://"))
+    store, rank, count = next(rendezvous("env://"))
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if gpu else "gloo", store=store, rank=rank, world_size=count
     )
     whole = dist.group.WORLD
     assert whole is not None
+    # Two NCCL communicators in one step can wait for each other.
+    apart = whole if gpu else dist.new_group()
+    assert isinstance(apart, dist.ProcessGroup)
     yield Processes(
         rank=rank,
         count=count,
         group=whole,
-        # Two NCCL communicators in one step can wait for each other.
-        apart=whole if gpu else dist.new_group(),
-        store=dist.PrefixStore("striate", store),
+        apart=apart,
+        store=PrefixStore("striate", store),
     )
     # Only where all went well: one that was left by the others would wait for them here.
     dist.destroy_process_group()

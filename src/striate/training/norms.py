@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -76,10 +76,8 @@ def reduced_batch_norm(
     mean and the unbiased variance of all N values, in place.  ``ValueError`` where N is 1.
     """
     assert training, "only statistics of the batch are reduced"
-    # Its gradient is written below, which autograd's own types do not know.
-    return _ReducedBatchNorm.apply(  # pyright: ignore[reportReturnType]
-        input, weight, bias, running_mean, running_var, momentum, eps, group
-    )
+    apply = cast(Callable[..., Tensor], _ReducedBatchNorm.apply)
+    return apply(input, weight, bias, running_mean, running_var, momentum, eps, group)
 
 
 class _ReducedBatchNorm(torch.autograd.Function):
@@ -117,6 +115,8 @@ class _ReducedBatchNorm(torch.autograd.Function):
                 unbiased = wide_var * (total / (total - 1))
                 running_var.lerp_(unbiased.to(running_var.dtype), momentum)
         mean, var = wide_mean.to(kind), wide_var.to(kind)
+        weight = None if weight is None else weight.to(kind)
+        bias = None if bias is None else bias.to(kind)
         ctx.save_for_backward(x, weight, mean, var)
         ctx.rest = (float(total), eps, group)
         return _affine(x, weight, bias, mean, var, eps)
@@ -144,7 +144,7 @@ class _ReducedBatchNorm(torch.autograd.Function):
             dist.all_reduce(both, group=group)
             wide_sums, wide_products = (both / total).to(mean.dtype).chunk(2)
             spread = (var + eps).rsqrt()
-            slope = spread if weight is None else weight.to(mean.dtype) * spread
+            slope = spread if weight is None else weight * spread
             # slope · (g − Σg/N − x̂·Σ(g·x̂)/N), as one affine map of g and one of x.
             along = -slope * spread * wide_products
             zero, one = torch.zeros_like(mean), torch.ones_like(mean)
@@ -152,8 +152,8 @@ class _ReducedBatchNorm(torch.autograd.Function):
             x_gradient += _affine(x, along, None, mean, one, 0.0)
         return (
             x_gradient,
-            products.to(weight.dtype) if weight is not None else None,
-            sums.to(weight.dtype) if ctx.needs_input_grad[2] else None,
+            products if ctx.needs_input_grad[1] else None,
+            sums if ctx.needs_input_grad[2] else None,
             *(None,) * 5,
         )
 
@@ -169,11 +169,13 @@ def _gathered(
     count: int, mean: Tensor, var: Tensor, group: dist.ProcessGroup
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Every process's count (P, 1), mean (P, C) and biased variance (P, C), in double precision."""
-    own = torch.cat([mean.new_tensor([count]).double(), mean.double(), var.double()])
+    number = torch.tensor([count], dtype=torch.float64, device=mean.device)
+    own = torch.cat([number, mean.double(), var.double()])
     rows = [torch.empty_like(own) for _ in range(group.size())]
     dist.all_gather(rows, own, group=group)
     wide = torch.stack(rows)
-    return wide[:, :1], *wide[:, 1:].chunk(2, dim=1)
+    means, variances = wide[:, 1:].chunk(2, dim=1)
+    return wide[:, :1], means, variances
 
 
 def _dense(x: Tensor) -> Tensor:

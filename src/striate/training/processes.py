@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import Store
 
 from striate.data import Split, whole_plan
 from striate.data.options import Indices
@@ -54,7 +55,7 @@ class Processes:
     count: int = 1
     group: dist.ProcessGroup | None = None
     apart: dist.ProcessGroup | None = None
-    store: dist.Store | None = None
+    store: Store | None = None
 
     @property
     def writes(self) -> bool:
@@ -170,7 +171,7 @@ class Processes:
     def _sum(self, values: Sequence[float]) -> list[float]:
         words = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(words, group=self.group)
-        return words.tolist()
+        return [float(word) for word in words]
 
 
 class NoMetrics:
