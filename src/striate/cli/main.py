@@ -28,6 +28,7 @@ from striate.cli import (
     runs,
     scale,
     see,
+    serve,
     sweep,
     trace,
     verify,
@@ -56,6 +57,7 @@ app.command("sweep", rich_help_panel="Train")(sweep.command)
 app.command("runs", rich_help_panel="Train")(runs.command)
 app.command("predict", rich_help_panel="Use")(predict.command)
 app.command("see", rich_help_panel="Use")(see.command)
+app.command("serve", rich_help_panel="Use")(serve.command)
 app.command("export", rich_help_panel="Use")(export.command)
 app.command("code", rich_help_panel="Use")(code.command)
 app.command("trace", rich_help_panel="Look at a design")(trace.command)

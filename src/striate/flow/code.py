@@ -59,11 +59,16 @@ def code(target: str | Path, *, out: Path | None = None) -> Written:
             f"{target}: is Python source already; striate code writes networks of the zoo, of a "
             "TOML file or of a run trained from one"
         )
-    text = write_code(found.arch)
-    _compare(found.arch, text)
+    return code_of(found.arch)
+
+
+def code_of(arch: Arch) -> Written:
+    """The source of an architecture, compared with the network that it was written from."""
+    text = write_code(arch)
+    _compare(arch, text)
     return Written(
-        arch=found.arch,
-        name=class_name(found.arch),
+        arch=arch,
+        name=class_name(arch),
         text=text,
         checked=("weights' names and shapes", "operations"),
     )

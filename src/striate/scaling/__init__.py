@@ -6,7 +6,7 @@ records, errors; never torch.
 """
 
 from striate.scaling.budgets import UNITS, Budget, named_budgets, parse_budgets
-from striate.scaling.family import Member, member, published
+from striate.scaling.family import Member, member, published, sides
 from striate.scaling.growth import RULES, TAN_AND_LE, Growth, growth
 from striate.scaling.solve import LEAST, MOST, Measure, Solution, largest, same
 
@@ -28,4 +28,5 @@ __all__ = [
     "parse_budgets",
     "published",
     "same",
+    "sides",
 ]

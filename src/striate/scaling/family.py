@@ -34,17 +34,22 @@ def member(arch: Arch, by: Growth, phi: float, *, divisor: int = 8) -> Member:
         return Member(phi=0, arch=arch)
     depth, width, resolution = by.at(phi)
     name = f"{arch.name[:50]}-{by.rule}{phi:+.6g}"
-    unit = _image_unit(arch)
-    sides = tuple(_side(side, resolution, unit) for side in arch.image[1:])
     made = scaled(
         arch,
         name=name,
         width=width,
         depth=depth,
-        image=(sides[0], sides[1]),
+        image=sides(arch, resolution),
         divisor=divisor,
     )
     return Member(phi=phi, arch=made)
+
+
+def sides(arch: Arch, factor: float) -> tuple[int, int]:
+    """The image's (H, W) times ``factor``, rounded as ``member`` says."""
+    unit = _image_unit(arch)
+    height, width = (_side(side, factor, unit) for side in arch.image[1:])
+    return height, width
 
 
 def published(arch: Arch, by: Growth, phi: float) -> Member | None:

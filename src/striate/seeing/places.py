@@ -61,18 +61,26 @@ def map_places(subject: Subject) -> list[Place]:
     inputs = subject.inputs(subject.looked_at[:1])
     with torch.no_grad():
         _, seen = watch(module, paths, lambda: subject.logits(module, inputs), calls=calls)
-    grids = _grids(seen, inputs)
-    places = [
-        place
-        for path, handed in seen.items()
-        if calls[path] == 1 and (place := _place(path, handed, grids)) is not None
-    ]
+    places = places_of(seen, inputs, calls)
     found: dict[tuple[int, int], Place] = {}
     for place in places:
         found.pop(place.size, None)
         found[place.size] = place
     kept = [place for place in found.values() if not place.skip]
     return kept + _before_the_last(module, [place for place in places if place.skip])
+
+
+def places_of(seen: dict[str, Tensor], inputs: Tensor, calls: dict[str, int]) -> list[Place]:
+    """The places among what was ``seen`` of modules that were called once, in order of passing.
+
+    ``inputs``: (n, C, H, W), what the network was shown.
+    """
+    grids = _grids(seen, inputs)
+    return [
+        place
+        for path, handed in seen.items()
+        if calls[path] == 1 and (place := _place(path, handed, grids)) is not None
+    ]
 
 
 def _before_the_last(module: nn.Module, places: list[Place]) -> list[Place]:
