@@ -9,7 +9,7 @@ function fill(node, attrs, children) {
     else if (name in node && !(node instanceof SVGElement) && name !== "list" && name !== "form") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter(child => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
   return node;
 }
 

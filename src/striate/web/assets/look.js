@@ -24,7 +24,8 @@ export function look(panel, start, {say}) {
   const problem = el("p.problem", {role: "alert", hidden: true});
   const notes = el("ul.notes", {}, run.notes.map(note => el("li", {}, note)));
   const result = el("div", {hidden: true});
-  panel.append(drop, problem, run.notes.length ? notes : null, result);
+  notes.hidden = run.notes.length === 0;
+  panel.append(drop, problem, notes, result);
 
   const seen = picture();
   const verdict = el("div", {});
@@ -66,13 +67,13 @@ export function look(panel, start, {say}) {
   }
 
   function told(answer) {
-    verdict.replaceChildren(
+    verdict.replaceChildren(el("div", {},
       el("h2", {}, answer.top[0].class),
       el("ol.likely", {}, answer.top.map(one => el("li", {},
         el("button.quiet", {onclick: () => wrote.choose(one.class), title: "Who wrote its logit"}, one.class),
         bar(one.confidence), el("span.num", {}, percent(one.confidence))))),
       answer.unlike.length ? el("p.warn", {}, `Unlike the training data in ${answer.unlike.map(one =>
-        `${one.what} (distance ${one.distance.toPrecision(2)}, limit ${one.limit.toPrecision(2)})`).join(" and ")}: what it says may mean little.`) : null);
+        `${one.what} (distance ${one.distance.toPrecision(2)}, limit ${one.limit.toPrecision(2)})`).join(" and ")}: what it says may mean little.`) : null));
   }
 
   for (const kind of ["dragenter", "dragover"]) panel.addEventListener(kind, event => {

@@ -25,7 +25,6 @@ export function picture() {
       const [top, tall, left, wide] = known ? [...span(layer.field, 0, row), ...span(layer.field, 1, col)] : [0, size[0], 0, size[1]];
       box.setAttribute("visibility", "visible");
       for (const [name, value] of [["x", left], ["y", top], ["width", wide], ["height", tall]]) box.setAttribute(name, value);
-      box.setAttribute("stroke-width", Math.max(...size) / 90);
       const seen = layer.field === null ? "its field is unknown"
         : known ? `its field is ${sees(layer.field)}${layer.field.gated ? ", and a gate that saw more scales it" : ""}` : `its field is ${layer.field.status}`;
       words.textContent = `${layer.path}, row ${row}, column ${col}: ${seen}.`;
