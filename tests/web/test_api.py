@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from web_images import noise
 
 import striate
 from striate.arch import from_toml, to_toml, zoo
@@ -17,7 +18,6 @@ from striate.checking import check
 from striate.flow.design import MOST_BLOCKS
 from striate.runs import RunPaths
 from striate.runs.lock import Lock
-from web_images import noise
 
 DESIGN = """\
 name = "mine" # the whole of it
@@ -108,17 +108,13 @@ def test_the_form_changes_the_text_and_comments_stay(client: Any) -> None:
 
 
 def test_a_fix_is_made_in_the_text(client: Any) -> None:
-    done = ask(
-        client, "/api/design/mend", toml=DESIGN, code="PA301", path="stages.0.blocks.0.conv"
-    )
+    done = ask(client, "/api/design/mend", toml=DESIGN, code="PA301", path="stages.0.blocks.0.conv")
     assert done["refused"] is None
     assert done["gone"] == ["PA301", "PA301"]
     assert done["toml"] == DESIGN.replace("bias = true", "bias = false")
     after = ask(client, "/api/design", toml=done["toml"])
     assert "PA301" not in [one["code"] for one in after["findings"]]
-    none = client.post(
-        "/api/design/mend", json={"toml": DESIGN, "code": "XX999", "path": "stem"}
-    )
+    none = client.post("/api/design/mend", json={"toml": DESIGN, "code": "XX999", "path": "stem"})
     assert none.status_code == 422
     assert "no such finding" in none.json()["error"]
 
@@ -130,9 +126,12 @@ def test_a_scaled_design_costs_what_its_own_text_costs(client: Any) -> None:
     arch = from_toml(grown["toml"])
     assert (arch.stages[0].width, arch.stages[0].depth, arch.image) == (32, 3, (3, 64, 64))
     assert grown["cost"] == ask(client, "/api/design", toml=grown["toml"])["cost"]
-    assert "512" in ask(
-        client, "/api/design/scale", toml=DESIGN.replace("= 2", "= 300"), depth=2.0
-    )["problem"]
+    assert (
+        "512"
+        in ask(client, "/api/design/scale", toml=DESIGN.replace("= 2", "= 300"), depth=2.0)[
+            "problem"
+        ]
+    )
 
 
 def test_source_runs_and_has_the_same_parameters(client: Any) -> None:
@@ -140,8 +139,9 @@ def test_source_runs_and_has_the_same_parameters(client: Any) -> None:
     names: dict[str, Any] = {"__name__": "written"}
     exec(compile(written["code"], "written", "exec"), names)
     made = names[written["name"]]()
-    assert sum(p.numel() for p in made.parameters()) == (
-        ask(client, "/api/design", toml=DESIGN)["cost"]["params"]
+    assert (
+        sum(p.numel() for p in made.parameters())
+        == (ask(client, "/api/design", toml=DESIGN)["cost"]["params"])
     )
 
 

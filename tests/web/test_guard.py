@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from web_images import noise
 
 from striate.web.guard import COOKIE, HEADERS
 from striate.web.options import Limits
-from web_images import noise
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -29,7 +29,9 @@ def test_on_loopback_other_names_are_refused(client: TestClient, host: str) -> N
     assert "localhost" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:8462", "[::1]:8462", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1", "127.0.0.1:8462", "[::1]:8462", "LOCALHOST"]
+)
 def test_names_of_loopback_are_taken(client: TestClient, host: str) -> None:
     assert client.get("/health", headers={"host": host}).status_code == 200
 
@@ -184,9 +186,7 @@ def test_no_link_leads_out_of_the_served_folder(
      b'{"toml": "x", "form": ' + b'{"a":' * 900 + b"1" + b"}" * 901],
 )  # fmt: skip
 def test_documents_that_are_none_are_refused_in_one_line(client: TestClient, body: bytes) -> None:
-    answer = client.post(
-        "/api/design", content=body, headers={"content-type": "application/json"}
-    )
+    answer = client.post("/api/design", content=body, headers={"content-type": "application/json"})
     if answer.status_code == 200:  # a form of nonsense is a design with a problem
         assert answer.json()["problem"]
         return

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
-
 from web_images import noise
 
 GOOD = noise(1, 32)
