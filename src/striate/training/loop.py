@@ -14,9 +14,12 @@ from contextlib import closing
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+<<<<<<< HEAD
+=======
+from striate.building import stochastic_depth
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
 from striate.data import Batch, Dataset, batches, draws_of, epoch_plan
 from striate.errors import Interrupted, OutputError, RecipeError, RunError
 from striate.keyed import bits
@@ -37,6 +40,7 @@ from striate.runs import (
 from striate.training.average import update_average
 from striate.training.every import Every
 from striate.training.finetuning import Phases
+from striate.training.loss import Loss, right
 from striate.training.notice import Notice
 from striate.training.optimiser import set_lr
 from striate.training.plan import steps_per_epoch
@@ -78,7 +82,8 @@ def train(
         raise RecipeError("the recipe is not frozen yet; freeze it before training")
     setting, steps = known_setting(recipe.setting), recipe.steps
     preprocessing = Preprocessing.of(dataset)
-    augment = recipe.augment.to_augment()
+    augment, mix = recipe.augment.to_augment(), recipe.mix.to_mix()
+    criterion = Loss.of(recipe, dataset)
     per_epoch = steps_per_epoch(len(dataset.train), recipe.batch_size)
     paths = folder.paths
     together = together or Processes()
@@ -105,11 +110,16 @@ def train(
         closing(_metrics(folder, metrics_bytes)) as metrics,
         StopAsked() as stop,
         phases.ending(),
+        stochastic_depth(state.module, recipe.drop_path),
     ):
         while state.step < steps:
             epoch, done = state.step // per_epoch + 1, state.step % per_epoch
             plan = epoch_plan(
-                dataset.train, seed=recipe.seed, epoch=epoch, batch_size=recipe.batch_size
+                dataset.train,
+                seed=recipe.seed,
+                epoch=epoch,
+                batch_size=recipe.batch_size,
+                sampling=recipe.sampling,
             )[: steps - (epoch - 1) * per_epoch]
             together.refuse_small(plan)
             feed = batches(
@@ -121,6 +131,7 @@ def train(
                 epoch=epoch,
                 workers=recipe.workers,
                 start=done,
+                mix=mix,
             )
             phases.begin()
             lost: Lost | None = None
@@ -130,17 +141,25 @@ def train(
                 phases.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
+<<<<<<< HEAD
                 agreed = _step(
                     state, replica, together, batch, preprocessing, recipe, len(draws), step, stop
                 )
                 loss, right = agreed.loss, agreed.right
+=======
+                loss, hits = _step(state, batch, preprocessing, recipe, criterion, step=step)
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
                 if what := state.losses.wrong(loss, nothing=nothing):
                     ids = dataset.train.ids[draws_of(dataset.train, draws)[0]]
                     lost = Lost(what=what, step=step, epoch=epoch, lr=lr, ids=ids)
                     break
                 state.step = step
                 seconds = time.perf_counter() - started
+<<<<<<< HEAD
                 state.sums.add(loss=loss, right=right, images=len(draws), seconds=seconds)
+=======
+                state.sums.add(loss=loss, right=hits, images=len(batch), seconds=seconds)
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
                 state.seconds += seconds
                 record = StepRecord(
                     epoch=epoch,
@@ -148,7 +167,11 @@ def train(
                     steps=steps,
                     images=len(draws),
                     loss=loss,
+<<<<<<< HEAD
                     accuracy=right / len(draws),
+=======
+                    accuracy=hits / len(batch),
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
                     lr=lr,
                     seconds=seconds,
                 )
@@ -227,7 +250,12 @@ def _step(
     batch: Batch,
     preprocessing: Preprocessing,
     recipe: Recipe,
+<<<<<<< HEAD
     whole: int,
+=======
+    criterion: Loss,
+    *,
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
     step: int,
     stop: StopAsked,
 ) -> Agreed:
@@ -239,8 +267,8 @@ def _step(
     classes = len(preprocessing.classes)
     setting = known_setting(recipe.setting)
     images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
-    labels = torch.as_tensor(batch.labels).to(recipe.device)
     state.optimiser.zero_grad()
+<<<<<<< HEAD
     ids = torch.as_tensor(batch.ids.view(np.int64))
     with (
         steady_step(recipe.seed, step, ids, rank=together.rank),
@@ -254,12 +282,25 @@ def _step(
         if not math.isfinite(agreed.loss):
             return agreed
         (loss * together.weight(len(batch), whole)).backward()
+=======
+    with steady_step(recipe.seed, step, torch.as_tensor(batch.keys.view(np.int64))):
+        logits = logits_of(state.module, images, setting, len(preprocessing.classes))
+        loss = criterion(logits, batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            return value, 0
+        loss.backward()
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
     if recipe.clip:
         nn.utils.clip_grad_norm_(state.module.parameters(), recipe.clip)
     state.optimiser.step()
     if state.average is not None:
         update_average(state.average, state.module, recipe.ema, step)
+<<<<<<< HEAD
     return agreed
+=======
+    return value, right(logits, batch)
+>>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
 
 
 def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:

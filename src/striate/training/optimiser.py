@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -45,7 +45,8 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser over ``module``'s trained parameters, in two groups: decayed or not;
     where the recipe fine-tunes, two for each layer, stem first, with its number as ``layer``.
 
-    AdamW's second beta is 0.999 and its epsilon 1e-8, as in its paper.
+    AdamW's second beta is 0.999 and its epsilon 1e-8, as in its paper.  Where torch has one kernel
+    for a whole step of all parameters (``fused``), it is used.
     """
     parameters = dict(module.named_parameters())
     layers = None if recipe.finetune is None else layers_of(module)
@@ -64,10 +65,25 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         for (layer, decayed), members in groups.items()
         if members
     ]
+    fused = _can_fuse(parameters.values())
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(options, lr=recipe.lr, betas=(recipe.momentum, 0.999))
+        return torch.optim.AdamW(options, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
     return torch.optim.SGD(
-        options, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
+        options,
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        fused=fused,
+    )
+
+
+def _can_fuse(parameters: Iterable[Tensor]) -> bool:
+    """Whether torch's fused kernels take all of these: dense floats on a CPU or CUDA device."""
+    return all(
+        parameter.is_floating_point()
+        and parameter.layout == torch.strided
+        and parameter.device.type in ("cpu", "cuda")
+        for parameter in parameters
     )
 
 
@@ -108,7 +124,9 @@ def put_optimiser_state(optimiser: torch.optim.Optimizer, state: Mapping[str, Te
             raise RunError(f"optimiser state {key}: the network has no such parameter")
         parameter = parameters[int(number)]
         if value.dim() == 0:
-            own = value.clone()  # a step counter, which stays on the CPU
+            # A step counter: a fused optimiser's lies where its parameter does.
+            fused = bool(optimiser.defaults.get("fused"))
+            own = value.clone().to(parameter.device if fused else "cpu")
         elif value.shape == parameter.shape:
             own = torch.empty_like(parameter, memory_format=torch.preserve_format)
             own.requires_grad_(False).copy_(value)

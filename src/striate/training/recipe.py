@@ -15,12 +15,13 @@ from typing import Annotated, Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from striate.data import Augment
+from striate.data import Augment, Mix
 from striate.errors import RecipeError, choices
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0, le=2**31)]
 Positive = Annotated[int, Field(ge=1, le=2**31)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class _Part(BaseModel):
@@ -40,10 +41,36 @@ class AugmentPart(_Part):
     """Side in pixels of a square that is covered (DeVries and Taylor 2017); 0 for none."""
     crop: bool = False
     """Random resized crop (Szegedy et al. 2015), for images larger than the network's input."""
+    policy: Literal["none", "trivial", "rand"] = "none"
+    """Changes of tone and place: TrivialAugment's one of any strength (Müller and Hutter 2021), or
+    RandAugment's ``ops`` of one ``strength`` (Cubuk et al. 2020); images of 8 bits a value."""
+    ops: Annotated[int, Field(ge=1, le=14)] = 2
+    """Of RandAugment: how many changes an image."""
+    strength: Annotated[int, Field(ge=0, le=30)] = 9
+    """Of RandAugment: how strong they are."""
+    erase: Share = 0.0
+    """Share of the images of which a rectangle of 2 to 40 % is covered (Zhong et al. 2020)."""
 
     def to_augment(self) -> Augment:
         """The same choices as the data room takes them."""
-        return Augment(flip=self.flip, translate=self.translate, cutout=self.cutout, crop=self.crop)
+        return Augment(**self.model_dump())
+
+
+class MixPart(_Part):
+    """Training images with a partner of the same batch in them, and targets of both classes, by
+    chance keyed on (seed, epoch, sample id).  Where both ways are on, each takes half.
+    """
+
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """α of Mixup (Zhang et al. 2018): a weighted sum of both images; 0 for none."""
+    cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """α of CutMix (Yun et al. 2019): a rectangle of the partner's; 0 for none."""
+    share: Share = 1.0
+    """Of the images that are mixed at all."""
+
+    def to_mix(self) -> Mix:
+        """The same choices as the data room takes them."""
+        return Mix(**self.model_dump())
 
 
 class FinetunePart(_Part):
@@ -89,12 +116,29 @@ class Recipe(_Part):
     """Share of all steps in which the rate rises linearly from zero."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target spread evenly over all classes (Szegedy et al. 2016)."""
+    class_weights: Literal["none", "balanced"] | tuple[Weight, ...] = "none"
+    """What an image of each class counts in the loss: ``balanced`` for all classes alike, each by
+    one over its number of images; or a number for each, in the order of the classes.  They are
+    scaled to a mean of 1 over the training images."""
+    sampling: Literal["every", "balanced"] = "every"
+    """An epoch shows every image once, or as many images of each class as of any other."""
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Stochastic depth (Huang et al. 2016): how often the last residual block is left out for an
+    image, the ones before it less, linearly."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Longest gradient, in the Euclidean norm over all parameters; none for no limit."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay a step of the averaged weights that are then evaluated and kept; 0 for none."""
 
+    patience: Natural = 0
+    """Stop when the validation accuracy has not risen by more than a standard error for this many
+    epochs; 0 for never."""
+    tta: Literal["none", "flip", "views"] = "none"
+    """What the finished network sees of a test image, and its logits' mean: the image; also its
+    mirror image (``flip``); also both shifted by a pixel to either corner (``views``)."""
+
     augment: AugmentPart = AugmentPart()
+    mix: MixPart = MixPart()
     finetune: FinetunePart | None = None
     """Only where weights that were trained before are trained on."""
 
@@ -128,6 +172,13 @@ class Recipe(_Part):
     def _is_possible(self) -> Recipe:
         if self.optimiser == "adamw" and self.lr > 1:
             raise ValueError(f"lr = {self.lr} is no rate for adamw; 0.001 is usual")
+        if isinstance(self.class_weights, tuple) and not sum(self.class_weights):
+            raise ValueError("class_weights has no number above 0, so nothing would be learnt")
+        if self.sampling == "balanced" and self.class_weights == "balanced":
+            raise ValueError(
+                'sampling = "balanced" shows all classes alike, and class_weights = "balanced" '
+                "would count the rare ones twice; take one of them"
+            )
         return self
 
     @property
@@ -156,7 +207,11 @@ class Recipe(_Part):
         return from_dict(data, where=where)
 
 
-TABLES: dict[str, type[_Part]] = {"augment": AugmentPart, "finetune": FinetunePart}
+TABLES: dict[str, type[_Part]] = {
+    "augment": AugmentPart,
+    "mix": MixPart,
+    "finetune": FinetunePart,
+}
 """The recipe's tables, whose keys are written ``table.key`` where a recipe is flat."""
 
 
@@ -213,9 +268,17 @@ def json_schema() -> dict[str, Any]:
 def _complaint(problem: ValidationError) -> str:
     """The most telling error in one line: an unknown key first, then the first that was found."""
     errors = problem.errors(include_url=False)
-    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    # Of the ways in which a list is none of a key's kinds, the one that names its element.
+    first = min(
+        errors,
+        key=lambda error: (
+            error["type"] != "extra_forbidden",
+            not any(isinstance(key, int) for key in error["loc"]),
+        ),
+    )
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    loc = [str(key) for key in first["loc"] if isinstance(key, str)]
+    # A key of several kinds has their names in the place: literal['none','balanced'].
+    loc = [key for key in first["loc"] if isinstance(key, str) and key.isidentifier()]
     if first["type"] == "extra_forbidden":
         part = TABLES[loc[0]] if len(loc) > 1 and loc[0] in TABLES else Recipe
         said = f"unknown key {'.'.join(loc)!r}; {choices(loc[-1], part.model_fields)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 
@@ -52,6 +53,8 @@ class BasicBlock(nn.Module):
         self.norm2 = make_norm(row.width, style)
         self.gate = gate
         self.shortcut = shortcut
+        if shortcut is not None:
+            self.drop = DropPath()
         self.act2 = make_activation(style)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,5 +65,5 @@ class BasicBlock(nn.Module):
         out = self.norm2(out)
         out = self.gate(out)
         if self.shortcut is not None:
-            out = out + self.shortcut(x)
+            out = self.drop(out) + self.shortcut(x)
         return self.act2(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 
@@ -50,6 +51,8 @@ class BottleneckBlock(nn.Module):
         self.norm3 = make_norm(row.width, style)
         self.gate = gate
         self.shortcut = shortcut
+        if shortcut is not None:
+            self.drop = DropPath()
         self.act3 = make_activation(style)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,5 +66,5 @@ class BottleneckBlock(nn.Module):
         out = self.norm3(out)
         out = self.gate(out)
         if self.shortcut is not None:
-            out = out + self.shortcut(x)
+            out = self.drop(out) + self.shortcut(x)
         return self.act3(out)

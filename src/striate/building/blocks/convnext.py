@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import LayerScale, Style, make_activation, make_conv, make_norm
 
 
@@ -35,6 +36,8 @@ class ConvNextBlock(nn.Module):
         self.conv3 = make_conv(row.inner, row.width, style)
         self.scale = LayerScale(row.width, row.layer_scale) if row.layer_scale else nn.Identity()
         self.skip = skip
+        if skip:
+            self.drop = DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(x)
@@ -43,4 +46,4 @@ class ConvNextBlock(nn.Module):
         out = self.act(out)
         out = self.conv3(out)
         out = self.scale(out)
-        return x + out if self.skip else out
+        return x + self.drop(out) if self.skip else out

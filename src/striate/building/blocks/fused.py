@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 
@@ -49,6 +50,8 @@ class FusedBlock(nn.Module):
             self.conv2 = make_conv(inside, row.width, style)
             self.norm2 = make_norm(row.width, style)
         self.skip = skip
+        if skip:
+            self.drop = DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(x)
@@ -58,4 +61,4 @@ class FusedBlock(nn.Module):
         if self.conv2 is not None:
             out = self.conv2(out)
             out = self.norm2(out)
-        return x + out if self.skip else out
+        return x + self.drop(out) if self.skip else out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 
@@ -53,6 +54,8 @@ class InvertedBlock(nn.Module):
         self.conv3 = make_conv(inside, row.width, style)
         self.norm3 = make_norm(row.width, style)
         self.skip = skip
+        if skip:
+            self.drop = DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
         out = x
@@ -66,4 +69,4 @@ class InvertedBlock(nn.Module):
         out = self.gate(out)
         out = self.conv3(out)
         out = self.norm3(out)
-        return x + out if self.skip else out
+        return x + self.drop(out) if self.skip else out

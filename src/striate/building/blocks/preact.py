@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 
@@ -51,6 +52,8 @@ class PreactBlock(nn.Module):
         self.act2 = make_activation(style)
         self.gate = gate
         self.shortcut = shortcut
+        if shortcut is not None:
+            self.drop = DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
         begun = self.norm1(x)
@@ -66,4 +69,5 @@ class PreactBlock(nn.Module):
         out = self.gate(out)
         if self.shortcut is None:
             return out
+        out = self.drop(out)
         return out + (x if isinstance(self.shortcut, nn.Identity) else self.shortcut(begun))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.arch import Stage
+from striate.building.blocks.drop_path import DropPath
 from striate.building.parts import LayerScale, Style, make_activation, token_norm
 
 
@@ -32,17 +33,19 @@ class TransformerBlock(nn.Module):
         self.fc2 = nn.Linear(row.inner, row.width)
         self.scale2 = _scale(row)
         self.skip = skip
+        if skip:
+            self.drop1, self.drop2 = DropPath(), DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.attend(self.norm1(x))
         out = self.scale1(out)
-        x = x + out if self.skip else out
+        x = x + self.drop1(out) if self.skip else out
         out = self.norm2(x)
         out = self.fc1(out)
         out = self.act(out)
         out = self.fc2(out)
         out = self.scale2(out)
-        return x + out if self.skip else out
+        return x + self.drop2(out) if self.skip else out
 
     def attend(self, x: Tensor) -> Tensor:
         """Every token's mean of all values, weighted by softmax(q · k / √channels)."""
