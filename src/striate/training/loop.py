@@ -16,10 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-<<<<<<< HEAD
-=======
 from striate.building import stochastic_depth
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
 from striate.data import Batch, Dataset, batches, draws_of, epoch_plan
 from striate.errors import Interrupted, OutputError, RecipeError, RunError
 from striate.keyed import bits
@@ -141,25 +138,26 @@ def train(
                 phases.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
-<<<<<<< HEAD
                 agreed = _step(
-                    state, replica, together, batch, preprocessing, recipe, len(draws), step, stop
+                    state,
+                    replica,
+                    together,
+                    batch,
+                    preprocessing,
+                    recipe,
+                    criterion,
+                    len(draws),
+                    step,
+                    stop,
                 )
-                loss, right = agreed.loss, agreed.right
-=======
-                loss, hits = _step(state, batch, preprocessing, recipe, criterion, step=step)
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
+                loss, hits = agreed.loss, agreed.right
                 if what := state.losses.wrong(loss, nothing=nothing):
                     ids = dataset.train.ids[draws_of(dataset.train, draws)[0]]
                     lost = Lost(what=what, step=step, epoch=epoch, lr=lr, ids=ids)
                     break
                 state.step = step
                 seconds = time.perf_counter() - started
-<<<<<<< HEAD
-                state.sums.add(loss=loss, right=right, images=len(draws), seconds=seconds)
-=======
-                state.sums.add(loss=loss, right=hits, images=len(batch), seconds=seconds)
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
+                state.sums.add(loss=loss, right=hits, images=len(draws), seconds=seconds)
                 state.seconds += seconds
                 record = StepRecord(
                     epoch=epoch,
@@ -167,11 +165,7 @@ def train(
                     steps=steps,
                     images=len(draws),
                     loss=loss,
-<<<<<<< HEAD
-                    accuracy=right / len(draws),
-=======
-                    accuracy=hits / len(batch),
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
+                    accuracy=hits / len(draws),
                     lr=lr,
                     seconds=seconds,
                 )
@@ -250,12 +244,8 @@ def _step(
     batch: Batch,
     preprocessing: Preprocessing,
     recipe: Recipe,
-<<<<<<< HEAD
-    whole: int,
-=======
     criterion: Loss,
-    *,
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
+    whole: int,
     step: int,
     stop: StopAsked,
 ) -> Agreed:
@@ -268,39 +258,25 @@ def _step(
     setting = known_setting(recipe.setting)
     images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
     state.optimiser.zero_grad()
-<<<<<<< HEAD
-    ids = torch.as_tensor(batch.ids.view(np.int64))
+    keys = torch.as_tensor(batch.keys.view(np.int64))
     with (
-        steady_step(recipe.seed, step, ids, rank=together.rank),
+        steady_step(recipe.seed, step, keys, rank=together.rank),
         together.norms(recipe.norms),
     ):
         module = replica.ready(lambda module: logits_of(module, images, setting, classes))
         logits = logits_of(module, images, setting, classes)
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        right = int((logits.detach().argmax(dim=1) == labels).sum())
-        agreed = together.agree(loss.item(), right, len(batch), whole, stop=bool(stop))
+        loss = criterion(logits, batch)
+        hits = right(logits, batch)
+        agreed = together.agree(loss.item(), hits, len(batch), whole, stop=bool(stop))
         if not math.isfinite(agreed.loss):
             return agreed
         (loss * together.weight(len(batch), whole)).backward()
-=======
-    with steady_step(recipe.seed, step, torch.as_tensor(batch.keys.view(np.int64))):
-        logits = logits_of(state.module, images, setting, len(preprocessing.classes))
-        loss = criterion(logits, batch)
-        value = loss.item()
-        if not math.isfinite(value):
-            return value, 0
-        loss.backward()
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
     if recipe.clip:
         nn.utils.clip_grad_norm_(state.module.parameters(), recipe.clip)
     state.optimiser.step()
     if state.average is not None:
         update_average(state.average, state.module, recipe.ema, step)
-<<<<<<< HEAD
     return agreed
-=======
-    return value, right(logits, batch)
->>>>>>> de97bcb (Recipe: [mix], policies, erasing, class weights, balanced sampling, stochastic depth; fused optimisers)
 
 
 def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
