@@ -107,8 +107,13 @@ def command(
         ),
     ] = None,
     batch: Annotated[
-        int | None,
-        typer.Option("--batch", metavar="N", help="Images a step.", rich_help_panel=_TRAINING),
+        str | None,
+        typer.Option(
+            "--batch",
+            metavar="N|auto",
+            help="Images a step; auto looks whether they fit.",
+            rich_help_panel=_TRAINING,
+        ),
     ] = None,
     lr: Annotated[
         float | None,
@@ -257,7 +262,7 @@ def command(
         image=image,
         epochs=_at_least(1, "--epochs", epochs),
         minutes=_positive("--minutes", minutes),
-        batch=_at_least(1, "--batch", batch),
+        batch=_batch(batch),
         lr=_positive("--lr", lr),
         flip=flip,
         recipe=recipe,
@@ -328,6 +333,14 @@ def _stopped(folder: Path | None) -> str:
     if folder is None:
         return "stopped before training began; nothing was written"
     return f"stopped; what was done is kept, and --resume {folder} goes on"
+
+
+def _batch(text: str | None) -> int | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return text
+    if not text.isascii() or not text.removeprefix("-").isdigit():
+        raise InputError(f"--batch {text}: must be a number of images, or auto")
+    return _at_least(1, "--batch", int(text))
 
 
 def _at_least(least: int, name: str, value: int | None) -> int | None:

@@ -22,6 +22,7 @@ class FitOptions:
     TOML file whose keys replace the defaults, and are replaced by what is asked for here; or the
     name of a recipe (``recipe_names``).  ``weights``: a file of weights, or a run's folder, to
     begin with; ``pretrained``: the hub's for the network of the zoo that ``arch`` names.
+    ``batch``: ``auto`` for the recipe's own where it fits into memory, else what does.
     ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
     checkpoint is written within an epoch; None for one at the end of each.
     """
@@ -30,7 +31,7 @@ class FitOptions:
     image: str | None = None
     epochs: int | None = None
     minutes: float | None = None
-    batch: int | None = None
+    batch: int | Literal["auto"] | None = None
     lr: float | None = None
     flip: bool | None = None
     recipe: Path | str | None = None

@@ -17,6 +17,7 @@ from striate.arch import Arch
 from striate.checking import check
 from striate.data import Dataset, epoch_plan, load_batch, open_data
 from striate.errors import DataError
+from striate.flow.batch import fitting_batch, memory_told
 from striate.flow.choose import Need, choose
 from striate.flow.data import data_options, lasting
 from striate.flow.events import (
@@ -153,10 +154,22 @@ def _begun(
         loaded = put_weights(module, given, classes=dataset.classes)
         yield WeightsReady(source=loaded.source, said=loaded.said)
     recipe, reasons = recipe_for(dataset, module, options, from_file, loaded=loaded)
+    if options.batch == "auto":
+        with users_errors(network.name):
+            recipe, said = fitting_batch(
+                recipe,
+                network,
+                module,
+                dataset.image,
+                classes=len(dataset.classes),
+                lr_asked=options.lr is not None or "lr" in from_file,
+                processes=together.count,
+            )
+        reasons = (*reasons, said)
     yield Probing(reasons=reasons)
     candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
     images, labels = _first_batch(dataset, recipe)
-    with users_errors(network.name):
+    with users_errors(network.name), memory_told(recipe, network, dataset.image):
         probed = probe(
             module,
             images,

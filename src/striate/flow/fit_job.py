@@ -12,6 +12,7 @@ from striate.arch import Arch
 from striate.data import Dataset
 from striate.deploying import measure_confidence, save_confidence
 from striate.errors import OutputError
+from striate.flow.batch import memory_told
 from striate.flow.events import Evaluated, Event, Finished, Training
 from striate.flow.fit_shared import tell_followers
 from striate.flow.looking import look_in_ways, subject_of_run
@@ -53,7 +54,11 @@ def trained(job: Job, seconds: float | None, *, resume: bool) -> Iterator[Event]
     yield Training(recipe=recipe, folder=folder.path, seconds=seconds, resumed=resume)
     all_ready(together)
     try:
-        with users_errors(job.network.name), lost_processes(together):
+        with (
+            users_errors(job.network.name),
+            lost_processes(together),
+            memory_told(recipe, job.network, job.dataset.image, run=folder.path),
+        ):
             yield from train(
                 job.module,
                 job.dataset,

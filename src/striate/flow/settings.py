@@ -99,7 +99,7 @@ def asked(options: FitOptions) -> dict[str, Any]:
     wanted = {
         "epochs": options.epochs,
         "minutes": options.minutes,
-        "batch_size": options.batch,
+        "batch_size": None if options.batch == "auto" else options.batch,
         "lr": options.lr,
         "augment.flip": options.flip,
         "threads": options.threads,
