@@ -247,7 +247,8 @@ def test_without_room_images_are_decoded_at_every_look(
     write_folder: Write, cats_and_dogs: Files
 ) -> None:
     root = write_folder(cats_and_dogs(20))
-    held, looked = open_data(str(root)), open_data(str(root), DataOptions(cache_bytes=1000))
+    held = open_data(str(root))
+    looked = open_data(str(root), DataOptions(cache_bytes=1000, disk_bytes=1000))
     assert held.cached
     assert not looked.cached
     assert any("decoded at every look" in note for note in looked.notes)
@@ -258,7 +259,7 @@ def test_without_room_images_are_decoded_at_every_look(
 
 def test_a_file_that_vanishes_is_named(write_folder: Write, cats_and_dogs: Files) -> None:
     root = write_folder(cats_and_dogs(5))
-    data = open_data(str(root), DataOptions(cache_bytes=0))
+    data = open_data(str(root), DataOptions(cache_bytes=0, disk_bytes=0))
     path = data.train.paths(np.array([2]))[0]
     (root / path).unlink()
     with pytest.raises(ImageError) as caught:

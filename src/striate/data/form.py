@@ -48,7 +48,11 @@ class Form:
 
     def apply(self, data: bytes) -> Pixels:
         """(C, H, W) at the data set's size."""
-        return fit_image(self.original(data), self.image[1:], self.fit)
+        return self.fitted(self.original(data))
+
+    def fitted(self, original: Pixels) -> Pixels:
+        """What ``original`` gave, at the data set's size."""
+        return fit_image(original, self.image[1:], self.fit)
 
 
 def read_image(

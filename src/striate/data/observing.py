@@ -351,7 +351,11 @@ def _count(content: Encoded, rows: Indices, form: Form, counts: NDArray[np.int64
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         held: Pixels = np.empty((len(some), *form.image), dtype=form.dtype)
-        failed = decode_rows(content, some, form, held, lambda _: None)
+
+        def take(i: int, original: Pixels, held: Pixels = held) -> None:
+            held[i] = form.fitted(original)
+
+        failed = decode_rows(content, some, form, take, lambda _: None)
         if failed:
             row, why = next(iter(failed.items()))
             raise DataError(

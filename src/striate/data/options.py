@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.room import ram_room
 from striate.errors import DataError, choices
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -43,7 +44,10 @@ class DataOptions:
     ``count``: number of images of ``shapes``.
     ``normalise``: mean and deviation per channel, of pixels in 0…1, that take the place of the
     training split's own: those that trained weights expect.
-    ``cache_bytes``: decoded pixels are kept in RAM up to this many bytes.
+    ``cache_bytes``: decoded pixels are kept in RAM up to this many bytes; None for a quarter of
+    the memory that is available.
+    ``disk_bytes``: what does not fit there is decoded into a file of the user's cache, which
+    processes share, up to this many bytes; None for half of the disk that is free.
     """
 
     image: tuple[int, int, int] | tuple[int, int] | None = None
@@ -57,7 +61,8 @@ class DataOptions:
     share: float = 1.0
     count: int | None = None
     normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    cache_bytes: int = 4 << 30
+    cache_bytes: int | None = None
+    disk_bytes: int | None = None
 
     def __post_init__(self) -> None:
         for key, known in (("fit", Fit), ("bad_images", BadImages), ("decoder", Decoder)):
@@ -91,8 +96,14 @@ class DataOptions:
                 f"normalise by mean {mean} and deviation {std} cannot be; use one of each per "
                 "channel, deviations above 0"
             )
-        if self.cache_bytes < 0:
-            raise DataError(f"cache of {self.cache_bytes} bytes cannot be; use 0 or more")
+        for what, size in (("cache", self.cache_bytes), ("disk cache", self.disk_bytes)):
+            if size is not None and size < 0:
+                raise DataError(f"{what} of {size} bytes cannot be; use 0 or more")
+
+    @property
+    def ram_bytes(self) -> int:
+        """``cache_bytes``, or what there is room for now."""
+        return ram_room() if self.cache_bytes is None else self.cache_bytes
 
     @property
     def side(self) -> tuple[int, int] | None:

@@ -29,11 +29,11 @@ def list_samples(spec: str, options: DataOptions) -> Listing:
     path = Path(spec).expanduser()
     if path.is_dir():
         if find_parquet(path):
-            return list_parquet(path, most_bytes=options.cache_bytes)
+            return list_parquet(path, most_bytes=options.ram_bytes)
         return list_folder(path)
     if path.is_file():
         if path.suffix == ".parquet":
-            return list_parquet(path, most_bytes=options.cache_bytes)
+            return list_parquet(path, most_bytes=options.ram_bytes)
         if path.suffix == ".npz":
             return list_npz(path)
         raise DataError(f"{spec} is no data set; give {_ELSE}")
@@ -53,5 +53,5 @@ def _shapes(sized: re.Match[str], options: DataOptions) -> Listing:
         (options.channels or 3, height, width),
         count=COUNT if options.count is None else options.count,
         seed=options.seed,
-        most_bytes=options.cache_bytes,
+        most_bytes=options.ram_bytes,
     )
