@@ -54,6 +54,10 @@ clip = 1.0
 flip = true
 translate = 1
 cutout = 2
+
+[mix]
+mixup = 0.4
+cutmix = 1.0
 """
 
 SEED = 0

@@ -1,6 +1,6 @@
 """kill -9 during ``striate fit``, then ``--resume``: the weights of the run that was left alone.
 
-The run is planned by ``--minutes``, with dropout and every augmentation; its frozen recipe is kept
+The run is planned by ``--minutes``, with dropout, Mixup, CutMix and shifts; its frozen recipe is kept
 for the runs that are killed, since another measurement of speed would plan other steps.  What holds
 at every single step is proved at the level of the loop, in ``tests/training/test_resume.py``.
 """
@@ -30,6 +30,10 @@ clip = 1.0
 flip = true
 translate = 1
 cutout = 2
+
+[mix]
+mixup = 0.4
+cutmix = 1.0
 """
 RESUME = ("fit", "--quiet", "--resume", "run")
 KILL = signal.SIGKILL
@@ -85,7 +89,7 @@ def bits(run: Path) -> dict[str, Any]:
 
 def test_the_run_is_what_it_is_meant_to_be(whole: Path) -> None:
     recipe = (whole / "recipe.toml").read_text()
-    for line in ("minutes = 0.02", "flip = true", "cutout = 2", "workers = 0"):
+    for line in ("minutes = 0.02", "flip = true", "cutout = 2", "mixup = 0.4", "workers = 0"):
         assert line in recipe
     assert "dropout = 0.3" in (whole / "arch.toml").read_text()
 
