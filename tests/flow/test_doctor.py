@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from striate.cli.main import outcome
+from striate.data.pixel_files import pixel_folder
 from striate.flow import ceilings, doctor
 from striate.flow.ceilings import Ceiling
 from striate.flow.doctor import Machine, advise
@@ -123,13 +124,25 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setattr(doctor, "memory", lambda: values["memory"])
     monkeypatch.setattr(doctor, "decoding", lambda: values["jpeg"])
     monkeypatch.setattr(doctor, "look", machine)
+    file = pixel_folder() / "fitted-0.pixels"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(3000))
     assert outcome(["doctor", "--json"]) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert list(found) == [
         *("striate", "versions", "missing_extras", "machine", "ceilings", "advice"),
+        "pixel_cache",
     ]
     assert found["ceilings"]["memory"] == {"value": 8.0, "unit": "u"}
     assert found["machine"]["processor"] == "Abacus"
     assert "bf16 is 3.0 times as fast as fp32" in found["advice"][0]
     assert "Faster\n  bf16 is 3.0 times" in said.err
+    cache = {"folder": str(file.parent), "files": 1, "bytes": 3000}
+    assert found["pixel_cache"] == cache
+    assert "striate doctor --clear-cache removes them" in " ".join(said.err.split())
+    assert outcome(["doctor", "--clear-cache", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"striate": 1, "cleared": cache}
+    assert said.err.startswith("Removed 1 file of ")
+    assert not file.exists()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import InputError
-from striate.flow.sizes import full_image, parse_bytes, parse_image
+from striate.flow.sizes import cache_option, full_image, parse_bytes, parse_image
 
 side = st.integers(1, 4096)
 
@@ -71,3 +71,12 @@ def test_what_is_no_memory(text: str) -> None:
 def test_no_memory_at_all(text: str) -> None:
     with pytest.raises(InputError, match="is no memory at all"):
         parse_bytes(text)
+
+
+def test_a_cache_may_be_none_and_a_word_is_no_size() -> None:
+    assert cache_option(None, option="--cache") is None
+    assert cache_option("0", option="--cache") == 0
+    assert cache_option("1.5GB", option="--cache") == 1_500_000_000
+    with pytest.raises(InputError) as caught:
+        cache_option("much", option="--disk-cache")
+    assert str(caught.value) == ("--disk-cache much: not a size; write 16GiB, 24GB or 512MiB")

@@ -75,6 +75,14 @@ def command(
     test: Annotated[
         float, typer.Option("--test", metavar="SHARE", help="For the test, as fit carves it.")
     ] = 0.2,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--cache",
+            metavar="SIZE",
+            help="RAM for the encoded images of parquet files; else a quarter of what is free.",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -113,6 +121,7 @@ def command(
             test=test,
             near=not exact,
             named=shown if named is None else named,
+            cache=cache,
             progress=tell,
         )
     told.document(found.as_json())

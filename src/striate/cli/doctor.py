@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
 from rich.markup import escape
 
 from striate.cli.console import plain_table, size, talk
 from striate.cli.options import Json, Quiet
 
 
-def command(*, as_json: Json = False, quiet: Quiet = False) -> None:
+def command(
+    *,
+    clear_cache: Annotated[
+        bool,
+        typer.Option(
+            "--clear-cache", help="Remove the decoded images of the cache, and do nothing else."
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Say what striate runs on here, how fast that is, and what would make it faster.
 
     Takes some five seconds. Each figure is the best of several short rounds.
@@ -18,10 +31,19 @@ def command(*, as_json: Json = False, quiet: Quiet = False) -> None:
       striate doctor
 
       striate doctor --json > machine.json
+
+      striate doctor --clear-cache
     """
     told = talk(as_json=as_json, quiet=quiet)
     with told.waiting("loading PyTorch"):
-        from striate.flow.doctor import doctor
+        from striate.flow.doctor import cleared, doctor
+    if clear_cache:
+        gone = cleared()
+        told.document(gone)
+        was = gone["cleared"]
+        count = f"{was['files']} file{'' if was['files'] == 1 else 's'}"
+        told.tell(f"Removed {count} of {escape(was['folder'])}: {size(was['bytes'])}.")
+        return
     with told.waiting("measuring"):
         found = doctor()
     told.document(found.as_json())
@@ -37,6 +59,13 @@ def command(*, as_json: Json = False, quiet: Quiet = False) -> None:
         f"threads{memory}{load} · {escape(', '.join(machine.gpus)) or 'no GPU'}",
         hang=2,
     )
+    kept = found.pixels
+    if kept.files:
+        told.tell(
+            f"[key]Cache[/]  {size(kept.bytes)} of decoded images in {escape(str(kept.folder))}; "
+            "striate doctor --clear-cache removes them",
+            hang=2,
+        )
     told.tell("[key]Ceilings[/]")
     table = plain_table(("", "left"), ("", "right"), ("", "left"))
     table.show_header = False

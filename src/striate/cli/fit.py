@@ -81,6 +81,24 @@ def command(
             rich_help_panel=_DATA,
         ),
     ] = 0.2,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--cache",
+            metavar="SIZE",
+            help="RAM for decoded pixels; else a quarter of what is free.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    disk_cache: Annotated[
+        str | None,
+        typer.Option(
+            "--disk-cache",
+            metavar="SIZE",
+            help="Disk for what exceeds it; else half of what is free.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     arch: Annotated[
         str,
         typer.Option(
@@ -282,6 +300,8 @@ def command(
         group=group,
         val=val,
         test=test,
+        cache=cache,
+        disk_cache=disk_cache,
     )
     line = " ".join(["striate", *map(shlex.quote, sys.argv[1:])])
     with Display(out_) as display, terminated_as_interrupted():

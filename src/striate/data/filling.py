@@ -3,7 +3,7 @@
 Fitted pixels are held in RAM where they fit, else mapped from a file of the user's cache, else
 decoded at every look.  So are the originals of training images that came larger than the data
 set's size, which random resized crops look at.  Whatever is kept are the decoder's own bits, so
-that no choice of place changes a training (docs/decisions/0022-where-pixels-lie.md).
+that no choice of place changes a training (docs/decisions/0023-where-pixels-lie.md).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from striate.data import DataOptions, Decoder
 from striate.data.resolving import BUILT_IN
 from striate.errors import RunError
 from striate.flow.events import FitOptions
-from striate.flow.sizes import image_option
+from striate.flow.sizes import cache_option, image_option
 from striate.runs import RunInfo
 from striate.training import Recipe
 
@@ -27,6 +27,8 @@ def data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
         val=options.val,
         test=options.test,
         decoder=_decoder(from_file.get("decoder", "auto")),
+        cache_bytes=cache_option(options.cache, option="--cache"),
+        disk_bytes=cache_option(options.disk_cache, option="--disk-cache"),
     )
 
 

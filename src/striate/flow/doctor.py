@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from striate.data.pixel_files import Kept, clear_pixels, kept_pixels
 from striate.flow.ceilings import Ceiling, convolutions, decoding, matrix_products, memory
 from striate.runs import versions
 
@@ -48,7 +49,7 @@ class Machine:
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
     """``missing``: extras whose libraries are not all installed.  ``advice``: what would be
-    faster.
+    faster.  ``pixels``: decoded images in the user's cache.
     """
 
     versions: Mapping[str, str]
@@ -56,6 +57,7 @@ class Doctor:
     machine: Machine
     ceilings: tuple[Ceiling, ...]
     advice: tuple[str, ...]
+    pixels: Kept
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +67,11 @@ class Doctor:
             "machine": {**asdict(self.machine), "gpus": list(self.machine.gpus)},
             "ceilings": {one.key: {"value": one.value, "unit": one.unit} for one in self.ceilings},
             "advice": list(self.advice),
+            "pixel_cache": {
+                "folder": str(self.pixels.folder),
+                "files": self.pixels.files,
+                "bytes": self.pixels.bytes,
+            },
         }
 
 
@@ -83,7 +90,21 @@ def doctor() -> Doctor:
         machine=machine,
         ceilings=tuple(ceilings),
         advice=tuple(advise(machine, tuple(ceilings), _all_threads(machine))),
+        pixels=kept_pixels(),
     )
+
+
+def cleared() -> dict[str, Any]:
+    """Remove the decoded images of the user's cache; what there was, as JSON."""
+    before = clear_pixels()
+    return {
+        "striate": 1,
+        "cleared": {
+            "folder": str(before.folder),
+            "files": before.files,
+            "bytes": before.bytes,
+        },
+    }
 
 
 def look() -> Machine:

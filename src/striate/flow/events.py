@@ -24,7 +24,8 @@ class FitOptions:
     begin with; ``pretrained``: the hub's for the network of the zoo that ``arch`` names.
     ``batch``: ``auto`` for the recipe's own where it fits into memory, else what does.
     ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
-    checkpoint is written within an epoch; None for one at the end of each.
+    checkpoint is written within an epoch; None for one at the end of each.  ``cache``,
+    ``disk_cache``: room for decoded pixels in RAM, and on disk for what exceeds that (``4GiB``).
     """
 
     arch: str = "auto"
@@ -51,6 +52,8 @@ class FitOptions:
     group: str | None = None
     val: float = 0.1
     test: float = 0.2
+    cache: str | None = None
+    disk_cache: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

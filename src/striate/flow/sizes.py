@@ -60,7 +60,7 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
 
 
-def parse_bytes(text: str) -> int:
+def parse_bytes(text: str, *, option: str = "--memory") -> int:
     """Read a memory size into bytes; InputError for anything else and for nothing at all.
 
     >>> parse_bytes("16GiB"), parse_bytes("512 MB"), parse_bytes("1.5g")
@@ -68,8 +68,15 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.strip().lower())
     if match is None:
-        raise InputError(f"--memory {text}: not a size; write 16GiB, 24GB or 512MiB")
+        raise InputError(f"{option} {text}: not a size; write 16GiB, 24GB or 512MiB")
     size = round(float(match[1]) * _UNITS[match[2] or ""])
     if size < 1:
-        raise InputError(f"--memory {text}: is no memory at all; write 16GiB, 24GB or 512MiB")
+        raise InputError(f"{option} {text}: is no memory at all; write 16GiB, 24GB or 512MiB")
     return size
+
+
+def cache_option(text: str | None, *, option: str) -> int | None:
+    """``--cache`` and ``--disk-cache`` in bytes: 0 for none, None where nothing was asked for."""
+    if text is None:
+        return None
+    return 0 if text.strip() == "0" else parse_bytes(text, option=option)

@@ -71,7 +71,7 @@ def list_parquet(path: Path, *, most_bytes: int) -> Listing:
     if held > most_bytes:
         raise DataError(
             f"{path} holds {held} bytes of encoded images and the cache {most_bytes}; "
-            "unpack it into a folder with a folder per class, or give a larger cache"
+            "unpack it into a folder with a folder per class, or give a larger --cache"
         )
     tables: dict[PartName, _Table] = {part: _read(found) for part, found in files.items()}
     columns = tables["train"].columns
