@@ -15,12 +15,11 @@ from striate.arch.zoo import zoo
 from striate.building import build
 from striate.errors import InputError
 from striate.flow.batch import fitting_batch, memory_told, ran_out
-from striate.flow.memory import Free, step_memory
+from striate.flow.memory import step_memory
 from striate.training import Recipe
 
 IMAGE = (3, 32, 32)
 RECIPE = Recipe().with_({"batch_size": 128, "lr": 0.1})
-WHERE = "of the machine's memory"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +49,7 @@ def auto(
     lr_asked: bool = False,
     processes: int = 1,
 ) -> tuple[Recipe, str]:
-    known = None if free is None else Free(bytes=free, where=WHERE)
-    monkeypatch.setattr(batch, "free_memory", lambda _: known)
+    monkeypatch.setattr(batch, "free_memory", lambda _: free)
     monkeypatch.setattr(batch, "_measured", lambda *_: taken)
     return fitting_batch(
         RECIPE, arch, module, IMAGE, classes=10, lr_asked=lr_asked, processes=processes
@@ -62,7 +60,7 @@ def test_what_fits_stays(arch: Arch, module: nn.Module, monkeypatch: pytest.Monk
     recipe, said = auto(arch, module, monkeypatch, memory_for(128, arch))
     assert recipe == RECIPE
     assert said.startswith("Batches of up to 128 fit: a step takes 4.1 MiB and 1.5 MiB an image")
-    assert said.endswith("are free of the machine's memory, of which a fifth is left alone.")
+    assert said.endswith("are free on cpu, of which a fifth is left alone.")
 
 
 def test_what_does_not_becomes_the_power_of_two_that_does(
@@ -144,14 +142,14 @@ def test_what_running_out_looks_like() -> None:
 
 def test_the_message_names_the_batch_that_fits(arch: Arch, monkeypatch: pytest.MonkeyPatch) -> None:
     free = memory_for(40, arch)
-    monkeypatch.setattr(batch, "free_memory", lambda _: Free(bytes=free, where=WHERE))
+    monkeypatch.setattr(batch, "free_memory", lambda _: free)
     with pytest.raises(InputError) as raised, memory_told(RECIPE, arch, IMAGE):
         torch.empty(1 << 50)
     message = str(raised.value)
     assert message.startswith(
         "out of memory on cpu with batches of 128: a step takes about 193.6 MiB by the memory model"
     )
-    assert message.endswith("were free of the machine's memory; --batch 32, which would fit")
+    assert message.endswith("were free; --batch 32, which would fit")
     with (
         pytest.raises(InputError) as raised,
         memory_told(RECIPE, arch, IMAGE, run=Path("runs/a")),

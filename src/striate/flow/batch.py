@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from striate.arch import Arch
 from striate.errors import InputError
-from striate.flow.memory import SPARE, Free, StepMemory, free_memory, step_memory
+from striate.flow.memory import SPARE, StepMemory, free_memory, step_memory
 from striate.flow.targets import Target
 from striate.records.wording import size
 from striate.runs import logits_of, place
@@ -51,12 +51,16 @@ def fitting_batch(
     free = free_memory(recipe.device)
     model = step_memory(network, image, recipe)
     if free is None or model is None:
-        why = "its step cannot be traced" if free else f"{recipe.device} does not tell its memory"
+        why = (
+            "its step cannot be traced"
+            if free is not None
+            else f"{recipe.device} does not tell its memory"
+        )
         return recipe, (
             f"Batches of up to {recipe.batch_size}, as the recipe says: --batch auto could not "
             f"look further, since {why}."
         )
-    share = free.bytes // (processes if recipe.device == "cpu" else 1)
+    share = free // (processes if recipe.device == "cpu" else 1)
     trial = min(TRIAL, recipe.batch_size, max(2, model.fits(share)))
     taken = _measured(module, trial, image, classes, recipe) if model.of(trial) < share else None
     factor = 1.0
@@ -65,7 +69,7 @@ def fitting_batch(
     told = (
         f"a step takes {size(model.fixed)} and {size(model.each)} an image by the memory model"
         + (f", {factor:.2g} times as much an image as measured on {trial}" if factor > 1 else "")
-        + f"; {size(free.bytes)} are free {free.where}, of which a fifth is left alone"
+        + f"; {size(free)} are free on {recipe.device}, of which a fifth is left alone"
     )
     fits = model.times(factor).fits(math.floor(share * (1 - SPARE))) * processes
     if fits >= recipe.batch_size:
@@ -172,15 +176,15 @@ def ran_out(error: BaseException) -> bool:
     )
 
 
-def _said(recipe: Recipe, model: StepMemory | None, free: Free | None, run: Path | None) -> str:
+def _said(recipe: Recipe, model: StepMemory | None, free: int | None, run: Path | None) -> str:
     batch = recipe.batch_size
     parts = [f"out of memory on {recipe.device} with batches of {batch}"]
     fits = 0
     if model is not None:
         parts[0] += f": a step takes about {size(model.of(batch))} by the memory model"
         if free is not None:
-            fits = min(model.fits(math.floor(free.bytes * (1 - SPARE))), batch // 2)
-            parts[0] += f", and {size(free.bytes)} were free {free.where}"
+            fits = min(model.fits(math.floor(free * (1 - SPARE))), batch // 2)
+            parts[0] += f", and {size(free)} were free"
     if fits:
         parts.append(f"{'start anew with ' if run else ''}--batch {fits}, which would fit")
     elif free is not None and model is not None:

@@ -10,14 +10,13 @@ them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from striate.arch import Arch
 from striate.building import build
+from striate.data.room import available_memory
 from striate.flow.network import Forward, shapes_of
 from striate.flow.targets import Target
 from striate.records.optimiser import OPTIMISERS
@@ -25,9 +24,6 @@ from striate.training import Recipe
 
 SPARE = 0.2
 """Share of the free memory that is not planned with."""
-
-_UNLIMITED = 1 << 60
-"""What a control group's limit is written as, at least, where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,75 +78,13 @@ def step_memory(
     return StepMemory(fixed=max(0, sizes[0] - small * each) + copies * weights, each=each)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Free:
-    """``bytes`` that this process may still take; ``where`` says of what."""
+def free_memory(device: str) -> int | None:
+    """Bytes that this process may still take on ``device``; None where the system does not tell.
 
-    bytes: int
-    where: str
-
-
-def free_memory(device: str, *, root: Path = Path("/")) -> Free | None:
-    """What is free on ``device`` for this process; None where the system does not tell.
-
-    On the CPU: what Linux calls available, or what a control group (a container) has left,
-    whichever is less.  ``root``: where ``proc`` and ``sys`` lie.
+    On the CPU what is available, the limits of a container counted.
     """
     if device.startswith("cuda"):
         free, _ = torch.cuda.mem_get_info(torch.device(device))
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return Free(bytes=free + held, where="on the GPU")
-    if device != "cpu":
-        return None
-    known = [*_available(root), *_left_in_groups(root)]
-    return min(known, key=lambda free: free.bytes) if known else None
-
-
-def _available(root: Path) -> Iterator[Free]:
-    for line in _text(root / "proc/meminfo").splitlines():
-        name, _, rest = line.partition(":")
-        if name == "MemAvailable":
-            yield Free(bytes=int(rest.split()[0]) * 1024, where="of the machine's memory")
-
-
-def _left_in_groups(root: Path) -> Iterator[Free]:
-    """Of each control group above this process that has a limit (version 2, and version 1)."""
-    top = root / "sys/fs/cgroup"
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, kinds, own = line.split(":", 2)
-        if kinds not in ("", "memory"):
-            continue
-        base = top / kinds
-        limit, used = ("memory.max", "memory.current")
-        if kinds:
-            limit, used = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        # Inside a container the group's own folder may be mounted as the top.
-        folders = {base, *(base / part for part in _above(own))}
-        for folder in folders:
-            most, now = _text(folder / limit).strip(), _text(folder / used).strip()
-            if most.isdigit() and now.isdigit() and int(most) < _UNLIMITED:
-                cache = _cache(folder / "memory.stat")
-                left = max(0, int(most) - int(now) + cache)
-                yield Free(bytes=left, where="of this container's memory")
-
-
-def _above(own: str) -> Iterator[str]:
-    parts = [part for part in own.split("/") if part]
-    for count in range(len(parts), 0, -1):
-        yield "/".join(parts[:count])
-
-
-def _cache(stat: Path) -> int:
-    """What the group uses for files that can be read again: the kernel gives it up first."""
-    for line in _text(stat).splitlines():
-        name, _, size = line.partition(" ")
-        if name in ("inactive_file", "total_inactive_file"):
-            return int(size)
-    return 0
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+        return free + held
+    return available_memory() if device == "cpu" else None

@@ -49,6 +49,7 @@ from striate.training.schedule import lr_at
 from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
 from striate.training.steady import steady_generators, steady_process, steady_step
+from striate.training.unreadable import or_saved
 
 
 def train(
@@ -133,6 +134,7 @@ def train(
             phases.begin()
             lost: Lost | None = None
             started = time.perf_counter()
+            feed = or_saved(feed, folder, lambda: _save(state, metrics, folder))
             for batch, draws in zip(feed, plan[done:], strict=True):
                 step = state.step + 1
                 phases.enter(step)
