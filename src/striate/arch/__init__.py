@@ -10,7 +10,7 @@ from striate.arch.rounding import round_channels, round_depth, scaled
 from striate.arch.sizes import field_sizes, least_image, map_sizes, windows
 from striate.arch.spec import Arch, Head, Pool, Stage, Stem
 from striate.arch.text import from_dict, from_toml, json_schema, load_arch, to_dict, to_toml
-from striate.arch.variants import adapt, plain_twin, small_form
+from striate.arch.variants import adapt, plain_twin, residual_twin, shortened, small_form
 from striate.arch.zoo import SMALL, ZooCost, zoo, zoo_costs, zoo_names
 
 __all__ = [
@@ -36,9 +36,11 @@ __all__ = [
     "load_arch",
     "map_sizes",
     "plain_twin",
+    "residual_twin",
     "round_channels",
     "round_depth",
     "scaled",
+    "shortened",
     "small_form",
     "to_dict",
     "to_toml",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from striate.arch.sizes import map_sizes
 from striate.arch.spec import Arch
 from striate.arch.text import from_dict, to_dict
+from striate.errors import ArchError
 
 
 def plain_twin(arch: Arch, *, name: str | None = None) -> Arch:
@@ -32,6 +33,57 @@ def plain_twin(arch: Arch, *, name: str | None = None) -> Arch:
         if stage.residual:
             row["skip"] = False
     return from_dict(data, where=f"plain twin of {arch.name}")
+
+
+def residual_twin(arch: Arch, *, name: str | None = None) -> Arch:
+    """The same network with the skips that were taken from it, named ``…-residual``.
+
+    Stages whose block can have a skip and has ``skip = false`` get it back.  A network without such
+    a stage comes back as it is.
+
+    >>> from striate.arch import zoo
+    >>> residual_twin(zoo("plain20")).stages == zoo("resnet20").stages
+    True
+    """
+    bare = [stage.kind.skip is not None and not stage.residual for stage in arch.stages]
+    if not any(bare):
+        return arch
+    data = to_dict(arch)
+    data["name"] = name or f"{arch.name}-residual"
+    for row, taken in zip(data["stages"], bare, strict=True):
+        if taken:
+            row.pop("skip", None)
+    return from_dict(data, where=f"residual twin of {arch.name}")
+
+
+def shortened(arch: Arch, blocks: int, *, name: str | None = None) -> Arch:
+    """The same network without its last ``blocks`` blocks, named ``…-minus<blocks>``.
+
+    A stage that loses all its blocks goes with its stride and its pool.  ArchError where what is
+    left is no network: none of its blocks, or a map that its head cannot take.
+
+    >>> from striate.arch import zoo
+    >>> [stage.depth for stage in shortened(zoo("resnet20"), 4).stages]
+    [3, 2]
+    """
+    total = sum(stage.depth for stage in arch.stages)
+    if not 0 < blocks < total:
+        raise ArchError(
+            f"{arch.name} without {blocks} of its {total} blocks: give from 1 to {total - 1}"
+        )
+    data = to_dict(arch)
+    data["name"] = name or f"{arch.name}-minus{blocks}"
+    left = blocks
+    while left:
+        row = data["stages"][-1]
+        depth = arch.stages[len(data["stages"]) - 1].depth
+        if depth <= left:
+            data["stages"].pop()
+            left -= depth
+        else:
+            row["depth"] = depth - left
+            left = 0
+    return from_dict(data, where=f"{arch.name} without its last {blocks} blocks")
 
 
 def small_form(arch: Arch, *, image: Sequence[int] = (32, 32), name: str | None = None) -> Arch:

@@ -12,7 +12,8 @@ from striate.cli.bars import Bars
 from striate.cli.completing import complete_run
 from striate.cli.console import Talk, duration, plain_table, talk
 from striate.cli.options import Json, Quiet
-from striate.errors import InputError
+from striate.cli.stopping import terminated_as_interrupted
+from striate.errors import InputError, Interrupted
 from striate.flow.ways import WAYS
 
 if TYPE_CHECKING:
@@ -64,6 +65,23 @@ def command(
     pictures: Annotated[
         int, typer.Option("--pictures", metavar="N", help="Test images, where none are named.")
     ] = 4,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="tail: train it again without the blocks that could go."),
+    ] = False,
+    twin: Annotated[
+        bool,
+        typer.Option("--twin", help="Train its plain (or residual) twin alike; side by side."),
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="RUN",
+            help="Side by side with this run on the same data.",
+            autocompletion=complete_run,
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,6 +96,10 @@ def command(
       striate see runs/digits cat.png dog.png --only decision
 
       striate see runs/digits --only mechanics --layer stages.1.blocks.0.conv1 --at 3,4
+
+      striate see runs/digits --only tail --confirm
+
+      striate see runs/digits --only beside --twin
     """
     told = talk(as_json=as_json, quiet=quiet)
     place = None if at is None else _place(at)
@@ -88,8 +110,21 @@ def command(
         from striate.seeing.subject import LookOptions
 
     options = LookOptions(pictures=pictures, layer=layer, at=place, channel=channel)
-    with Bars(told) as bars:
-        seen = see(run, images or (), only=only or (), options=options, progress=bars.show)
+    try:
+        with terminated_as_interrupted(), Bars(told) as bars:
+            seen = see(
+                run,
+                images or (),
+                only=only or (),
+                confirm=confirm,
+                twin=twin,
+                against=against,
+                options=options,
+                progress=bars.show,
+            )
+    except KeyboardInterrupt:
+        kept = "the same command goes on" if confirm or twin else "no file is left half-written"
+        raise Interrupted(f"stopped; what was seen is kept, and {kept}") from None
     told.document(seen.as_json())
     _show(told, seen)
 

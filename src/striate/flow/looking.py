@@ -10,14 +10,17 @@ from torch import nn
 
 from striate.flow.network import users_errors
 from striate.flow.report import ReportParts
+from striate.flow.see_steps import Step
 from striate.flow.ways import Way
 from striate.records import Evidence
 from striate.runs import Preprocessing, known_setting
 from striate.seeing.looking import subject_of
 from striate.seeing.subject import LookOptions, Subject
 
-Progress = Callable[[Way, int, int], None]
-"""Called with the way at work, and how many of its parts are done, of how many."""
+Progress = Callable[[Way | Step, int, int], None]
+"""Called with the way, or the training, that is at work, and how many of its parts are done, of
+how many.
+"""
 
 _OTHER = 1_000_003
 """What a control's number is multiplied with: its seed is no other run's."""

@@ -23,8 +23,10 @@ from striate.flow.load import load
 from striate.flow.looking import Progress, look_in_ways, subject_of_run
 from striate.flow.network import built, traced, users_errors
 from striate.flow.report import ReportParts, write_report
+from striate.flow.see_more import confirmed, curves, twin_of
+from striate.flow.see_steps import CONFIRM, TWIN, Step
 from striate.flow.targets import resolve
-from striate.flow.ways import named_ways
+from striate.flow.ways import Way, named_ways
 from striate.flow.weights_fit import weights_told
 from striate.records import EpochRecord, Evidence, ProbeResult, StepRecord
 from striate.runs import (
@@ -36,7 +38,7 @@ from striate.runs import (
 )
 from striate.runs.kept_evidence import save_evidence
 from striate.seeing.looking import subject_of
-from striate.seeing.subject import LookOptions, Pictures
+from striate.seeing.subject import LookOptions, Pictures, Subject
 from striate.tracing import trace
 from striate.training import from_toml as recipe_from_toml
 
@@ -92,6 +94,9 @@ def see(
     images: Sequence[Path | str] = (),
     *,
     only: Sequence[str] = (),
+    confirm: bool = False,
+    twin: bool = False,
+    against: Path | str | None = None,
     options: LookOptions | None = None,
     progress: Progress | None = None,
 ) -> Seen:
@@ -99,21 +104,46 @@ def see(
 
     ``images``: files to explain, prepared as the run prepares its own; without any, a few of its
     test split by a rule that is stated.  ``only``: names of the ways of looking (all).
+    ``confirm``: train it again without the blocks that its tail's verdict names.  ``twin``: train
+    its twin, and set the two side by side; ``against``: another run in the twin's place.  What was
+    trained lies in the run's folder, and is gone on with where it was stopped.
+
     InputError, RunError, DataError or ImageError, in one line, for what cannot be.
 
     >>> from striate import see
     >>> seen = see("runs/digits", only=["fields"])  # doctest: +SKIP
     """
-    ways = named_ways(only)
+    pair = twin or against is not None
+    if against is not None and Path(against).resolve() == Path(run).resolve():
+        raise InputError(f"--against {against}: is the same run; name another")
+    if twin and against is not None:
+        raise InputError(f"--twin and --against {against}: both name the second run; give one")
+    ways = _asked(only, confirm=confirm, pair=pair)
     loaded = load(run)
     with RunFolder.open(Path(run)) as folder:
         given = _given(images, loaded.preprocessing) if images else None
         parts = _parts(loaded, folder)
         subject = replace(subject_of_run(parts, options), given=given)
+        second: LoadedRun | None = None
+        if pair:
+            second = (
+                load(against)
+                if against is not None
+                else twin_of(folder.path, loaded, _telling(progress, TWIN))
+            )
+            beside = _beside(parts, second, Path(against or folder.path / "twin"), options)
+            subject = replace(subject, beside=beside)
         found: dict[str, Sequence[Evidence]] = {}
         seconds: dict[str, float] = {}
         kept = folder.make(parts.paths.evidence)
         for way, pieces, took in look_in_ways(subject, ways, progress, name=parts.run.arch):
+            if way.name == "tail":
+                told = _telling(progress, CONFIRM)
+                more = confirmed(folder.path, loaded, pieces[0], train=confirm, told=told)
+                pieces = [*pieces, *more]
+            if way.name == "beside" and second is not None:
+                names = [folder.path.name, "twin" if against is None else Path(against).name]
+                pieces = [curves((loaded, second), names), *pieces]
             save_evidence(kept / f"{way.name}.safetensors", pieces)
             found[way.name], seconds[way.name] = pieces, took
         write_report(parts)
@@ -162,6 +192,37 @@ def see_network(
     subject = replace(subject, trace=found, given=given)
     looked = look_in_ways(subject, ways, progress, name=name)
     return tuple(piece for _, pieces, _ in looked for piece in pieces)
+
+
+def _asked(only: Sequence[str], *, confirm: bool, pair: bool) -> tuple[Way, ...]:
+    """The ways of these names (all for none), with those that options need."""
+    if "beside" in only and not pair:
+        raise InputError("--only beside: compares two runs; add --twin, or --against RUN")
+    if not only:
+        return (*named_ways(), *(named_ways(["beside"]) if pair else ()))
+    return named_ways([*only, *(["tail"] if confirm else []), *(["beside"] if pair else [])])
+
+
+def _telling(progress: Progress | None, step: Step) -> Callable[[int, int], None]:
+    def told(done: int, total: int) -> None:
+        if progress is not None:
+            progress(step, done, total)
+
+    return told
+
+
+def _beside(
+    parts: ReportParts, second: LoadedRun, path: Path, options: LookOptions | None
+) -> Subject:
+    """The second run on the first one's images; InputError where it was made for others."""
+    with RunFolder.open(path) as folder:
+        other = _parts(second, folder)
+    if other.dataset.fingerprint != parts.dataset.fingerprint:
+        raise InputError(
+            f"{path}: was trained on other data ({other.dataset.name}) than {parts.paths.path}, "
+            "so the two cannot be compared image by image; name a run on the same data"
+        )
+    return subject_of_run(other, options)
 
 
 def _parts(loaded: LoadedRun, folder: RunFolder) -> ReportParts:

@@ -8,7 +8,7 @@ line in ``WAYS``, one in ``DRAWINGS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError, choices
@@ -24,13 +24,15 @@ Compute = Callable[["Subject", "Tick"], Sequence[Evidence]]
 class Way:
     """``name``: the first word of its pieces' names, too.  ``what`` it shows, in a line.
 
-    ``in_fit``: it is so quick that ``striate fit`` does it too.
+    ``in_fit``: it is so quick that ``striate fit`` does it too.  ``pair``: it looks at two
+    networks, and so only where a second is named.
     """
 
     name: str
     what: str
     compute: Compute
     in_fit: bool = False
+    pair: bool = False
 
 
 def _errors(subject: Subject, tick: Tick) -> Sequence[Evidence]:
@@ -93,9 +95,10 @@ def _peaks(subject: Subject, tick: Tick) -> Sequence[Evidence]:
 def _stream(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     from striate.seeing.lens import lens
     from striate.seeing.lesions import lesioned
+    from striate.seeing.lesions_order import reordered
     from striate.seeing.stream import strip
 
-    return _one_after_another((strip, lens, lesioned), subject, tick)
+    return _one_after_another((strip, lens, lesioned, reordered), subject, tick)
 
 
 def _ledger(subject: Subject, tick: Tick) -> Sequence[Evidence]:
@@ -117,6 +120,48 @@ def _depth(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     from striate.seeing.stream_shattering import shattered
 
     return _one_after_another((probed, saturated, alike, shattered), subject, tick)
+
+
+def _tail(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.lens import lens
+    from striate.seeing.lesions import lesioned
+    from striate.seeing.probes import probed
+    from striate.seeing.tail import tail
+
+    return [tail(subject, *_one_after_another((probed, lens, lesioned), subject, tick))]
+
+
+def _landscape(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.landscape import landscape
+
+    return [landscape(subject, tick)]
+
+
+def _beside(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    """What is measured along the depth of two networks, ``beside.<part>.<0 or 1>``."""
+    from striate.seeing.cka import between
+    from striate.seeing.fields import fields
+    from striate.seeing.lens import lens
+    from striate.seeing.lesions import lesioned
+    from striate.seeing.probes import probed
+    from striate.seeing.stream import strip
+    from striate.seeing.stream_shattering import shattered
+
+    if subject.beside is None:
+        raise InputError("--only beside: compares two runs; add --twin, or --against RUN")
+
+    def measured(one: Subject, told: Tick) -> Evidence:
+        return fields(one, told)[0]
+
+    looks = (strip, lens, lesioned, probed, shattered, measured)
+    found: list[Evidence] = []
+    for number, one in enumerate((subject, subject.beside)):
+        for place, look in enumerate(looks):
+            tick(number * len(looks) + place, 2 * len(looks) + 1)
+            piece = look(one, _untold)
+            part = piece.name.rpartition(".")[2]
+            found.append(replace(piece, name=f"beside.{part}.{number}"))
+    return [*found, between(subject)]
 
 
 def _one_after_another(
@@ -153,11 +198,19 @@ WAYS: tuple[Way, ...] = (
     Way(name="ledger", what="which block wrote how much of a logit", compute=_ledger),
     Way(name="paths", what="the gradient by path length", compute=_paths),
     Way(name="depth", what="what each layer adds: probes, saturation, likeness", compute=_depth),
+    Way(name="tail", what="which last blocks could go, and what that saves", compute=_tail),
+    Way(name="landscape", what="the loss around the weights it found", compute=_landscape),
+    Way(
+        name="beside",
+        what="its twin, or another run, side by side",
+        compute=_beside,
+        pair=True,
+    ),
 )
 
 
-def named_ways(names: Sequence[str]) -> tuple[Way, ...]:
-    """The ways of these names, in the order of ``WAYS``; all for none.
+def named_ways(names: Sequence[str] = ()) -> tuple[Way, ...]:
+    """The ways of these names, in the order of ``WAYS``; for none all that look at one network.
 
     InputError for a name that is none, with the names there are.
     """
@@ -165,4 +218,4 @@ def named_ways(names: Sequence[str]) -> tuple[Way, ...]:
     for name in names:
         if name not in known:
             raise InputError(f"--only {name} is no way of looking: {choices(name, known)}")
-    return tuple(way for way in WAYS if not names or way.name in names)
+    return tuple(way for way in WAYS if (way.name in names if names else not way.pair))

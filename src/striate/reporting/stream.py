@@ -17,6 +17,7 @@ from striate.records import Evidence
 from striate.reporting.bars import Column, bar, column, minus
 from striate.reporting.evidence import passed_list, shown
 from striate.reporting.html import Html, el, join
+from striate.reporting.order import order_figure
 from striate.reporting.pictures import Photos, of_data, photo
 from striate.reporting.tables import table
 from striate.reporting.wording import count, counted, number, percent
@@ -28,6 +29,8 @@ BIASES = "biases on the way"
 def stream_section(pieces: Sequence[Evidence]) -> Html:
     """One row for each block: the stream behind it, what it adds, and what becomes without it."""
     parts = {piece.name.partition(".")[2]: piece for piece in pieces}
+    order = parts.pop("order", None)
+    pieces = list(parts.values())
     drawn = [piece for piece in parts.values() if piece.inapplicable is None and not piece.withheld]
     strip, lens, lesions = (
         parts[name] if name in parts and parts[name] in drawn else None
@@ -35,8 +38,9 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
     )
     names = next((piece.facts["names"] for piece in (strip, lesions) if piece is not None), None)
     told = [shown(piece, lambda: el("div"), "") for piece in pieces if piece not in drawn]
+    ordered = None if order is None else order_figure(order)
     if names is None:
-        return join(dict.fromkeys(told))
+        return join([*dict.fromkeys(told), ordered])
     columns: list[Column] = []
     if strip is not None:
         arrays = strip.arrays
@@ -62,7 +66,7 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
         [str(name), *(cells[place] for _, cells in columns)] for place, name in enumerate(names)
     ]
     heads = ["block", *(title for title, _ in columns)]
-    return el(
+    figure = el(
         "figure.evidence",
         table(
             heads, rows, label="Block by block", numeric=range(1, len(heads)), blocks=list(names)
@@ -71,6 +75,7 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
         *told,
         *_checks(drawn),
     )
+    return join([figure, ordered])
 
 
 def _checks(pieces: Sequence[Evidence]) -> list[Html | None]:

@@ -12,17 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from striate.records import Evidence, Trace
+from striate.reporting.beside import beside_section
 from striate.reporting.decision import decision_section
 from striate.reporting.depth import depth_section
 from striate.reporting.fields import fields_section
 from striate.reporting.html import Html
 from striate.reporting.inside import errors_section, filters_section, maps_section
+from striate.reporting.landscape import landscape_section
 from striate.reporting.mechanics import mechanics_section
 from striate.reporting.patches import patches_section
 from striate.reporting.peaks import peaks_section
 from striate.reporting.pictures import Photos
 from striate.reporting.selectivity import selectivity_section
 from striate.reporting.stream import ledger_section, paths_section, stream_section
+from striate.reporting.tail import tail_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,5 +129,23 @@ DRAWINGS: tuple[Drawing, ...] = (
         short="depth",
         title="What each layer adds",
         draw=lambda pieces, _: depth_section(pieces),
+    ),
+    Drawing(
+        way="tail",
+        short="tail",
+        title="Which last blocks could go",
+        draw=lambda pieces, _: tail_section(pieces),
+    ),
+    Drawing(
+        way="landscape",
+        short="landscape",
+        title="The loss around it",
+        draw=lambda pieces, _: landscape_section(pieces[0]),
+    ),
+    Drawing(
+        way="beside",
+        short="side by side",
+        title="Two networks side by side",
+        draw=lambda pieces, _: beside_section(pieces),
     ),
 )

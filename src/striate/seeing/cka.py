@@ -35,6 +35,7 @@ def similarity(
     images: Tensor,
     *,
     other: nn.Module | None = None,
+    other_images: Tensor | None = None,
     shuffles: int = 99,
     seed: int = 0,
     batch: int = 64,
@@ -42,13 +43,17 @@ def similarity(
     """CKA between every point of ``module`` and every point of ``other`` (default: itself).
 
     ``images``: (N, C, H, W), N ≥ 4, taken ``batch`` at a time, or as many as fit into
-    memory; a last batch of less than 4 joins the one before.  InputError for fewer.
+    memory; a last batch of less than 4 joins the one before.  ``other_images``: the same images as
+    ``other`` takes them, where it takes them otherwise.  InputError for fewer than 4.
     """
     if len(images) < LEAST or batch < LEAST:
         raise InputError(
             f"{len(images)} images, {batch} at a time: CKA without bias needs at least {LEAST}"
         )
-    room = min(fitting(net, images) for net in (module, other or module))
+    theirs = images if other_images is None else other_images
+    if len(theirs) != len(images):
+        raise InputError(f"{len(images)} images and {len(theirs)} of the other; give the same")
+    room = min(fitting(module, images), fitting(other or module, theirs))
     sizes = _sizes(len(images), max(LEAST, min(batch, room)))
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -57,10 +62,10 @@ def similarity(
     own_columns: list[NDArray[np.float64]] = []
     start = 0
     for number, size in enumerate(sizes):
-        some = images[start : start + size]
+        here = slice(start, start + size)
         start += size
-        rows, first = _grams(module, some)
-        columns, second = (rows, first) if other is None else _grams(other, some)
+        rows, first = _grams(module, images[here])
+        columns, second = (rows, first) if other is None else _grams(other, theirs[here])
         scale = size * (size - 3)
         turned = [second]
         for shuffle in range(shuffles):
@@ -163,13 +168,54 @@ def _alike(subject: Subject) -> Evidence:
                 limit=MOST_OFF,
                 passed=off <= MOST_OFF,
             ),
-            Check(
-                name="shuffled",
-                claim="95th percentile of the likeness when one layer's images are shuffled, "
-                "of the pair where it is greatest",
-                value=high,
-                limit=MOST_BY_CHANCE,
-                passed=high <= MOST_BY_CHANCE,
-            ),
+            _by_chance(high),
         ),
+    )
+
+
+BETWEEN = "How alike the two networks' layers are"
+
+
+def between(subject: Subject) -> Evidence:
+    """Evidence ``beside.likeness``: ``cka``, ``null`` and ``chance``, (own points, the other's).
+
+    ``null``: the 95th percentile when the other's images are shuffled.  Withheld where those look
+    alike.
+    """
+    return or_why_not("beside.likeness", BETWEEN, lambda: _between(subject))
+
+
+def _between(subject: Subject) -> Evidence:
+    other = subject.beside
+    assert other is not None
+    found = similarity(
+        subject.module,
+        subject.inputs(subject.looked_at),
+        other=other.module,
+        other_images=other.inputs(subject.looked_at),
+    )
+    high = float(np.nanmax(found.null_high))
+    return Evidence(
+        name="beside.likeness",
+        title=BETWEEN,
+        arrays={"cka": found.cka, "null": found.null_high, "chance": found.chance},
+        facts={
+            "rows": list(found.rows),
+            "columns": list(found.columns),
+            "images": found.images,
+            "shuffles": found.shuffles,
+            "split": subject.images.name,
+        },
+        checks=(_by_chance(high),),
+    )
+
+
+def _by_chance(high: float) -> Check:
+    return Check(
+        name="shuffled",
+        claim="95th percentile of the likeness when one layer's images are shuffled, of the pair "
+        "where it is greatest",
+        value=high,
+        limit=MOST_BY_CHANCE,
+        passed=high <= MOST_BY_CHANCE,
     )

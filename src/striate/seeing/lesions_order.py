@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate import keyed
+from striate.records import Evidence
 from striate.records.stream import Reordering
 from striate.seeing.frozen_batches import graphs, labelled, said
+from striate.seeing.frozen_evidence import measured, none, or_why_not, recomputed
 from striate.seeing.frozen_graph import Graph, Node, capture, tensors_in
 from striate.seeing.frozen_run import Compute, Values, run
 from striate.seeing.frozen_skips import Skip, skips_of, stream_of
+from striate.seeing.subject import Subject, Tick
 
+TITLE = "Blocks in another order"
 NO_PAIR = "No two blocks of this network are alike and on a skip, so none can change places."
 
 
@@ -141,3 +145,31 @@ def _tau(order: list[int]) -> float:
     ranks = np.searchsorted(expected, places)
     first, second = np.triu_indices(len(ranks), 1)
     return float(np.sign(ranks[second] - ranks[first]).mean())
+
+
+def reordered(subject: Subject, tick: Tick) -> Evidence:
+    """Evidence ``stream.order``: ``swaps``, ``tau``, ``accuracy`` (orders,).
+
+    Facts: ``blocks`` that can change places, ``whole``.
+    """
+    tick(0, 1)
+    return or_why_not("stream.order", TITLE, lambda: _evidence(subject))
+
+
+def _evidence(subject: Subject) -> Evidence:
+    inputs, labels = measured(subject)
+    found = reordering(subject.module, inputs, labels)
+    if found.inapplicable is not None:
+        return none("stream.order", TITLE, found.inapplicable)
+    return Evidence(
+        name="stream.order",
+        title=TITLE,
+        arrays={"swaps": found.swaps, "tau": found.tau, "accuracy": found.accuracy},
+        facts={
+            "blocks": list(found.blocks),
+            "whole": found.whole,
+            "images": found.images,
+            "split": subject.images.name,
+        },
+        checks=(recomputed(subject, inputs),),
+    )

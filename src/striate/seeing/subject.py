@@ -82,7 +82,8 @@ class Subject:
     ``trace``: of the network, at the size of its images.  ``given``: images that were named,
     instead of those ``pictures`` chooses.  ``fresh``: makes the network with other random weights,
     by number; without it the weights of each layer are shuffled.  ``train``: the images it was
-    trained on, where they are at hand.
+    trained on, where they are at hand.  ``beside``: another network on the same images, where two
+    are compared.
     """
 
     module: nn.Module
@@ -96,6 +97,7 @@ class Subject:
     given: Pictures | None = None
     fresh: Callable[[int], nn.Module] | None = None
     train: Images | None = None
+    beside: Subject | None = None
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """The network's input for these images: (n, C, H, W) float32."""
