@@ -38,7 +38,7 @@ class _Stopped(Exception):
 
 
 def test_a_tail_is_confirmed_by_training_without_it(run: Path, monkeypatch) -> None:
-    """Stopped in the middle, gone on with, compared image by image, and then never trained again."""
+    """Stopped in the middle, gone on with, compared image by image, never trained again."""
     from striate.seeing import tail as way
 
     measured = way.tail

@@ -16,7 +16,7 @@ CHAPTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("One image, from pixels to logit", ("maps", "mechanics", "decision", "ledger")),
     ("What it looks for", ("filters", "patches", "selectivity", "peaks")),
     ("What depth buys", ("reach", "fields", "stream", "depth", "paths")),
-    ("With skips and without", ("twin",)),
+    ("Beside another", ("beside",)),
     (
         "Where it is wrong",
         ("confusions", "classes", "slices", "calibration", "errors", "typical", "labels"),
