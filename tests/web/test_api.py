@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
-from web_images import noise
+from serving import noise
 
 import striate
 from striate.arch import from_toml, to_toml, zoo

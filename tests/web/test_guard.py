@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import noise
 from starlette.testclient import TestClient
-from web_images import noise
 
 from striate.web.guard import COOKIE, HEADERS
 from striate.web.options import Limits

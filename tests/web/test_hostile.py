@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from serving import noise
 from starlette.testclient import TestClient
-from web_images import noise
 
 GOOD = noise(1, 32)
 RGB = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)

@@ -36,7 +36,7 @@ export function stepper({at}) {
       gone ? ` + ${plain(found.rest)} of ${found.given - found.channels.length} other channels` : "",
       found.bias ? ` + ${plain(found.bias)} (bias)` : "",
       `. The network itself, in its own precision: ${plain(found.output)}.`);
-    tables.replaceChildren(...found.channels.map(one => el("figure", {},
+    tables.replaceChildren(...found.channels.map(one => el("figure", {tabIndex: 0, role: "group", "aria-label": `input channel ${one.channel}`},
       el("figcaption", {}, `input channel ${one.channel} adds ${plain(one.sum)}`),
       el("div.sum", {}, grid("input", one.patch), el("span.sign", {}, "×"), grid("kernel", one.kernel), el("span.sign", {}, "="), grid("products", one.products)))));
     document.dispatchEvent(new CustomEvent("striate:stepped"));
