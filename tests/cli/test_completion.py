@@ -47,6 +47,8 @@ def test_options_and_their_choices(complete: Callable[..., list[str]]) -> None:
     assert complete("striate fit --se") == ["--seed", "--setting"]
     assert complete("striate fit --setting bf") == ["bf16", "bf16-channels-last"]
     assert complete("striate conv --kernel sob") == ["sobel-x", "sobel-y"]
+    assert complete("striate verify --only l") == ["luo", "lengths", "ledger", "lesions"]
+    assert complete("striate verify --only luo/4") == ["luo/40"]
 
 
 def test_networks_and_files_that_begin_alike(complete: Callable[..., list[str]]) -> None:

@@ -65,6 +65,8 @@ COMMANDS = (
     ("zoo",),
     ("conv",),
     ("conv", "--kernel", "1 -20 300; 4.5 0.001 6; 7 8 9"),
+    ("verify", "--list"),
+    ("verify", "--only", "luo", "--only", "params/resnet50"),
     ("fit", "--help"),
     ("--help",),
 )
