@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from striate.flow.fix_arch import fix as fix
     from striate.flow.load import load as load
     from striate.flow.predict import predict as predict
+    from striate.flow.push import push as push
     from striate.flow.runs import list_runs as list_runs
     from striate.flow.runs_compare import compare_runs as compare_runs
     from striate.flow.scale import scale as scale
@@ -51,6 +52,7 @@ _HOMES = {
     "load": ("striate.flow.load", "load"),
     "load_weights": ("striate.flow.weights", "load_weights"),
     "predict": ("striate.flow.predict", "predict"),
+    "push": ("striate.flow.push", "push"),
     "scale": ("striate.flow.scale", "scale"),
     "see": ("striate.flow.see", "see"),
     "sweep": ("striate.flow.sweep", "sweep"),
@@ -59,7 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Arch", "__version__", "advise", "build", "check", "compare_runs", "describe", "export",
-    "fit", "fix", "list_runs", "load", "load_weights", "predict", "scale", "see", "sweep",
+    "fit", "fix", "list_runs", "load", "load_weights", "predict", "push", "scale", "see", "sweep",
     "trace", "verify", "zoo",
 ]  # fmt: skip
 

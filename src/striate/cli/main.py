@@ -25,6 +25,7 @@ from striate.cli import (
     export,
     fit,
     predict,
+    push,
     runs,
     scale,
     see,
@@ -59,6 +60,7 @@ app.command("predict", rich_help_panel="Use")(predict.command)
 app.command("see", rich_help_panel="Use")(see.command)
 app.command("serve", rich_help_panel="Use")(serve.command)
 app.command("export", rich_help_panel="Use")(export.command)
+app.command("push", rich_help_panel="Use")(push.command)
 app.command("code", rich_help_panel="Use")(code.command)
 app.command("trace", rich_help_panel="Look at a design")(trace.command)
 app.command("check", rich_help_panel="Look at a design")(check.command)

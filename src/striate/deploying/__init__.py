@@ -7,6 +7,7 @@ every check.  May import: runs, data, records, errors.
 
 from striate.deploying.confidence import (
     Confidence,
+    confidence_bytes,
     load_confidence,
     measure_confidence,
     save_confidence,
@@ -18,6 +19,7 @@ __all__ = [
     "Confidence",
     "Familiar",
     "Predictor",
+    "confidence_bytes",
     "load_confidence",
     "measure_confidence",
     "save_confidence",

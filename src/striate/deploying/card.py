@@ -60,15 +60,15 @@ def write_card(facts: Facts) -> str:
             f"{dataset.name}: {len(dataset.train):,} images to train on, {len(dataset.val):,} to "
             f"choose the weights, {len(dataset.test):,} to test.\n"
         ),
-        _classes(run.preprocessing.classes),
+        said_classes(run.preprocessing.classes),
         "## Measured\n",
         (
             f"On the {len(dataset.test):,} test images, which no choice has looked at: accuracy "
             f"{result.accuracy:.2%}, cross-entropy {result.loss:.4f}, expected calibration error "
             f"{result.ece:.2%} before calibration.\n"
         ),
-        _calibrated(facts.confidence),
-        *([_worst(run.evaluation)] if run.evaluation is not None else []),
+        said_calibrated(facts.confidence),
+        *([said_worst(run.evaluation)] if run.evaluation is not None else []),
         "## Checks\n",
         "Passed before the files were written:\n",
         "| file | check | found |\n|---|---|---|",
@@ -114,13 +114,15 @@ def _header(name: str, data: str, accuracy: Mapping[str, float]) -> str:
     ])  # fmt: skip
 
 
-def _classes(classes: tuple[str, ...]) -> str:
+def said_classes(classes: tuple[str, ...]) -> str:
+    """The classes by name, the first few of many."""
     shown = ", ".join(f"`{name}`" for name in classes[:_MOST_CLASSES])
     more = f" and {len(classes) - _MOST_CLASSES} more" if len(classes) > _MOST_CLASSES else ""
     return f"Classes: {shown}{more}.\n"
 
 
-def _calibrated(confidence: Confidence) -> str:
+def said_calibrated(confidence: Confidence) -> str:
+    """What was done to confidence, and what it was worth."""
     found = confidence.calibration
     if found is None:
         return f"Confidence is not calibrated: {confidence.why_not}.\n"
@@ -131,7 +133,7 @@ def _calibrated(confidence: Confidence) -> str:
     )
 
 
-def _worst(evaluation: Evaluation) -> str:
+def said_worst(evaluation: Evaluation) -> str:
     """The class that is found least often, so that a mean does not hide it."""
     counts = evaluation.confusion.sum(axis=1)
     present = np.flatnonzero(counts)

@@ -87,6 +87,11 @@ def measure_confidence(
 
 def save_confidence(path: Path, confidence: Confidence) -> None:
     """Write ``confidence`` to ``path``, atomically."""
+    atomic_write(path, confidence_bytes(confidence))
+
+
+def confidence_bytes(confidence: Confidence) -> bytes:
+    """The content of a run's ``confidence.safetensors``."""
     facts: dict[str, Any] = {"why_not": confidence.why_not, "calibration": None}
     tensors: dict[str, torch.Tensor] = {}
     if confidence.calibration is not None:
@@ -96,7 +101,7 @@ def save_confidence(path: Path, confidence: Confidence) -> None:
         facts["familiar"] = {"limits": list(familiar.limits), "images": familiar.images}
         for name in ("looks", "spread", "features"):
             tensors[name] = torch.from_numpy(getattr(familiar, name))
-    atomic_write(path, pack(tensors, {"striate": json.dumps(facts)}))
+    return pack(tensors, {"striate": json.dumps(facts)})
 
 
 def load_confidence(path: Path) -> Confidence:

@@ -60,46 +60,54 @@ class _Lock:
 
 
 def fetch(
-    repo: str, file: str, *, revision: str = "main", progress: Progress | None = None
+    repo: str,
+    file: str,
+    *,
+    revision: str = "main",
+    progress: Progress | None = None,
+    asked: str = "--pretrained",
 ) -> Fetched:
     """``file`` of ``repo``, verified; from the cache where it is there.
 
+    ``asked``: what the user wrote, with which messages begin.
     InputError where huggingface_hub is not installed, the hub cannot be reached or has no such
     file, or a digest is another than the one that is known: both are named.
     """
-    hub = _library(repo, file)
+    hub = _library(repo, file, asked)
     kept = _kept(repo, file)
     place: dict[str, Any] = {"repo_id": repo, "filename": file}
     if kept is not None:
-        path = _cached(hub, place, kept.revision) or _download(hub, place, kept.revision, progress)
+        path = _cached(hub, place, kept.revision) or _download(
+            hub, place, kept.revision, progress, asked
+        )
         _same(path, kept.sha256, f"{_lock_path(repo, file)} has")
         return Fetched(path=path, repo=repo, revision=kept.revision, sha256=kept.sha256)
     try:
-        with _said(repo, file):
+        with _said(repo, file, asked):
             url = hub.hf_hub_url(**place, revision=revision, endpoint=_endpoint())
             found = hub.get_hf_file_metadata(url, timeout=_TIMEOUT)
     except _UnreachableError as error:
         path = _cached(hub, place, revision)
         stated = None if path is None else path.resolve().name  # the cache's files have that name
         if path is None or stated is None or not _is_digest(stated):
-            raise InputError(_mend(error, repo, file, revision)) from error
+            raise InputError(_mend(error, repo, file, revision, asked)) from error
         _same(path, stated, "its name in the cache says")
         commit = path.parent.name
         return Fetched(path=path, repo=repo, revision=commit, sha256=stated, offline=True)
     commit, stated = str(found.commit_hash or revision), str(found.etag or "")
-    path = _download(hub, place, commit, progress)
+    path = _download(hub, place, commit, progress, asked)
     digest = stated if _is_digest(stated) else _sha256(path)  # small files have no such digest
     _same(path, digest, "the hub states")
     _keep(_Lock(repo=repo, file=file, revision=commit, sha256=digest))
     return Fetched(path=path, repo=repo, revision=commit, sha256=digest)
 
 
-def _library(repo: str, file: str) -> Any:
+def _library(repo: str, file: str, asked: str) -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise InputError(
-            f"--pretrained: huggingface_hub is not installed; run pip install 'striate[hub]', or "
+            f"{asked}: huggingface_hub is not installed; run pip install 'striate[hub]', or "
             f"fetch {_url(repo, file)} yourself and give the file by --weights"
         ) from error
 
@@ -121,20 +129,22 @@ def _cached(hub: Any, place: dict[str, Any], revision: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _download(hub: Any, place: dict[str, Any], revision: str, progress: Progress | None) -> Path:
+def _download(
+    hub: Any, place: dict[str, Any], revision: str, progress: Progress | None, asked: str
+) -> Path:
     repo, file = place["repo_id"], place["filename"]
     more: dict[str, Any] = {}
     if "tqdm_class" in inspect.signature(hub.hf_hub_download).parameters:
         more["tqdm_class"] = _bar(progress)
     try:
-        with _said(repo, file):
+        with _said(repo, file, asked):
             return Path(
                 hub.hf_hub_download(
                     **place, **more, revision=revision, endpoint=_endpoint(), cache_dir=_cache()
                 )
             )
     except _UnreachableError as error:
-        raise InputError(_mend(error, repo, file, revision)) from error
+        raise InputError(_mend(error, repo, file, revision, asked)) from error
 
 
 def _bar(progress: Progress | None) -> type:
@@ -164,7 +174,7 @@ class _UnreachableError(Exception):
 
 
 @contextmanager
-def _said(repo: str, file: str) -> Generator[None]:
+def _said(repo: str, file: str, asked: str) -> Generator[None]:
     """_UnreachableError for all that a fetch may raise; InputError where the hub says no."""
     from huggingface_hub import errors
 
@@ -177,14 +187,14 @@ def _said(repo: str, file: str) -> Generator[None]:
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         what = "repository" if isinstance(error, errors.RepositoryNotFoundError) else "revision"
         raise InputError(
-            f"--pretrained: the hub has no such {what}, or shows it to nobody without a token: "
+            f"{asked}: the hub has no such {what}, or shows it to nobody without a token: "
             f"{repo}; fetch its {file} where you may and give it by --weights FILE"
         ) from error
     except errors.EntryNotFoundError as error:
         if isinstance(error, errors.LocalEntryNotFoundError):
             raise _UnreachableError(_reason(error)) from error
         raise MissingFileError(
-            f"--pretrained: {repo} has no {file}; give a file by --weights FILE"
+            f"{asked}: {repo} has no {file}; give a file by --weights FILE"
         ) from error
     except tuple(kinds) as error:
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -203,9 +213,9 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _mend(error: BaseException, repo: str, file: str, revision: str) -> str:
+def _mend(error: BaseException, repo: str, file: str, revision: str, asked: str) -> str:
     return (
-        f"--pretrained: the hub cannot be reached ({error}), and {repo} is not in the cache; where "
+        f"{asked}: the hub cannot be reached ({error}), and {repo} is not in the cache; where "
         f"there is a network fetch {_url(repo, file, revision)} and give the file by --weights FILE"
     )
 

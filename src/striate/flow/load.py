@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from striate.flow.hub_run import run_folder
 from striate.flow.network import settled
 from striate.flow.targets import resolve
 from striate.runs import LoadedRun, Preprocessing, RunPaths, load_run
@@ -14,10 +15,11 @@ from striate.runs import LoadedRun, Preprocessing, RunPaths, load_run
 def load(path: Path | str) -> LoadedRun:
     """Open the finished run at ``path``; a user's own network is made again from its TARGET.
 
-    ``RunError`` where the folder is no run, is not finished or is broken; ``TargetError`` where
-    the TARGET is no more.
+    ``hub:user/name`` is a run that ``striate push`` put there.  ``RunError`` where the folder is no
+    run, is not finished or is broken; ``TargetError`` where the TARGET is no more.
     """
-    paths = RunPaths(Path(path))
+    path = run_folder(path)
+    paths = RunPaths(path)
 
     def make(target: str) -> nn.Module:
         kept = paths.preprocessing.read_text(encoding="utf-8")

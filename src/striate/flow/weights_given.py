@@ -14,6 +14,7 @@ from striate.arch import Arch, load_arch
 from striate.building.weights import convert, layout_of
 from striate.errors import ArchError, InputError
 from striate.flow.hub import Fetched, MissingFileError, Progress, fetch
+from striate.flow.hub_run import run_folder
 from striate.flow.hub_table import CONFIG, FILE, HOSTED, IMAGENET, Hosted, hosted
 from striate.flow.weight_files import read_weight_file
 from striate.runs import Preprocessing, RunInfo, RunPaths, is_run
@@ -54,7 +55,9 @@ class Given:
 
 
 def given_weights(path: Path) -> Given:
-    """The weights in the file, or in the run's folder, at ``path``."""
+    """The weights in the file or in the run's folder at ``path``, or of the run on the hub."""
+    if str(path).startswith("hub:"):
+        return replace(_of_run(run_folder(path)), source=str(path))
     if path.is_dir():
         return _of_run(path)
     if not path.exists():
