@@ -20,9 +20,9 @@ from striate.deploying import (
     save_confidence,
 )
 from striate.deploying.familiar import limit, looks
-from striate.deploying.features import features_and_logits
 from striate.errors import InputError, RunError
 from striate.runs import RunPaths, evaluating, fit_temperature, predict_split
+from striate.runs.features import features_and_logits
 
 
 def test_fit_keeps_what_was_measured_on_the_validation_split(finished: Path) -> None:

@@ -115,3 +115,38 @@ def test_any_classifier_is_looked_into() -> None:
     assert {piece.name.split(".")[0] for piece in pieces} == {"fields", "mechanics", "patches"}
     assert all(part.training for part in module.modules())
     assert all((value == before[name]).all() for name, value in module.state_dict().items())
+
+
+def test_images_of_ones_own_data_are_embedded_only_where_asked(
+    quick: Quick, tmp_path: Path, capsys
+) -> None:
+    photos = tmp_path / "digits"  # a folder of that name is not what is built in
+    rng = np.random.default_rng(0)
+    for number, name in enumerate("ab"):
+        (photos / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = rng.integers(100 * number, 100 * number + 90, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(photos / name / f"{index}.png")
+
+    def embedded() -> bool:
+        return 'alt="training image: a"' in Path("run/report.html").read_text()
+
+    striate.fit(str(photos), quick())
+    assert not embedded()
+    assert "are not embedded in this page" in Path("run/report.html").read_text()
+    see("run", only=["filters"], embed="embed")
+    assert embedded()
+    see("run", only=["filters"])  # as it was when the run was begun
+    assert not embedded()
+    code = outcome(["see", "run", "--only", "filters", "--images", "some"])
+    assert code == 2
+    assert "some" in capsys.readouterr().err
+
+
+def test_built_in_images_are_embedded_and_what_fit_was_asked_is_kept(quick: Quick) -> None:
+    striate.fit("digits", quick(images="none"))
+    assert "are not embedded in this page" in Path("run/report.html").read_text()
+    see("run", only=["filters"])
+    assert 'alt="training image' not in Path("run/report.html").read_text()
+    see("run", only=["filters"], embed="embed")
+    assert 'alt="training image' in Path("run/report.html").read_text()

@@ -242,6 +242,15 @@ def command(
             rich_help_panel=_RUN,
         ),
     ] = 600.0,
+    images: Annotated[
+        Literal["embed", "none"] | None,
+        typer.Option(
+            "--images",
+            metavar="HOW",
+            help="Images of the data in the report: embed or none (none but built-in ones).",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -302,6 +311,7 @@ def command(
         test=test,
         cache=cache,
         disk_cache=disk_cache,
+        images=images,
     )
     line = " ".join(["striate", *map(shlex.quote, sys.argv[1:])])
     with Display(out_) as display, terminated_as_interrupted():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -82,6 +82,15 @@ def command(
             autocompletion=complete_run,
         ),
     ] = None,
+    embed: Annotated[
+        Literal["embed", "none"] | None,
+        typer.Option(
+            "--images",
+            metavar="HOW",
+            help="Images of the data in the report: embed or none (as fit was asked; "
+            "else none but built-in ones).",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,6 +128,7 @@ def command(
                 confirm=confirm,
                 twin=twin,
                 against=against,
+                embed=embed,
                 options=options,
                 progress=bars.show,
             )

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Split
-from striate.deploying.features import features_and_logits
 from striate.records import Unlike
 from striate.runs import Preprocessing, evaluating
+from striate.runs.features import features_and_logits
 
 WITHIN = 0.995
 """Share of validation images within each limit."""

@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from striate.deploying.confidence import Confidence
-from striate.deploying.features import features_and_logits
 from striate.errors import InputError
 from striate.records import Prediction
 from striate.runs import Preprocessing, at_temperature, evaluating, place
+from striate.runs.features import features_and_logits
 
 
 class Predictor:

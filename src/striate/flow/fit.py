@@ -199,6 +199,7 @@ def _begun(
         "probe": [result.as_json() for result in probed.results],
         "params": found.totals.params,
         **notes_of(together),
+        "images": options.images,
     }
     if given is not None and loaded is not None:
         notes["weights"] = weights_note(given, loaded)

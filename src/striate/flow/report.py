@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
 from striate.data import Dataset
+from striate.data.resolving import BUILT_IN
+from striate.deploying import load_confidence
 from striate.flow.events import WeightsReady
 from striate.flow.ways import WAYS
 from striate.records import (
+    Calibration,
     EpochRecord,
     Evaluation,
     Finding,
@@ -24,7 +27,15 @@ from striate.records import (
     Trace,
 )
 from striate.reporting import DataFacts, ReportInput, RunFacts, render_report
-from striate.runs import RunPaths, atomic_write, processor, versions
+from striate.runs import (
+    RunInfo,
+    RunPaths,
+    at_temperature,
+    atomic_write,
+    expected_calibration_error,
+    processor,
+    versions,
+)
 from striate.runs.kept_evidence import load_evidence
 from striate.training import Recipe
 
@@ -37,7 +48,8 @@ class ReportParts:
 
     ``make``: its network with the fresh weights of a seed, which know nothing: what was learnt is
     held against them, also where the run began with trained ones.
-    ``weights``: those it began with, where they were trained ones.
+    ``weights``: those it began with, where they were trained ones.  ``images``: what was asked now
+    of images of the data, ``embed`` or ``none``; None: what was asked when the run was begun.
     """
 
     paths: RunPaths
@@ -55,10 +67,13 @@ class ReportParts:
     why: str | None
     make: Callable[[int], nn.Module]
     weights: WeightsReady | None = None
+    images: str | None = None
 
 
 def write_report(parts: ReportParts) -> None:
     """Write report.html, from the parts and all that the run's ``evidence/`` holds."""
+    kept = parts.paths.confidence
+    calibration = load_confidence(kept).calibration if kept.exists() else None
     evidence = [piece for path in _kept(parts.paths) for piece in load_evidence(path)]
     page = render_report(
         ReportInput(
@@ -71,9 +86,37 @@ def write_report(parts: ReportParts) -> None:
             epochs=parts.epochs,
             steps=parts.steps,
             evidence=evidence,
+            images=embeds(parts),
+            calibration=calibration,
+            tempered=None if calibration is None else _at(parts.evaluation, calibration),
         )
     )
     atomic_write(parts.paths.report, page.encode())
+
+
+def embeds(parts: ReportParts) -> bool:
+    """Whether the page carries images of the data: where asked, and those that are built in.
+
+    Anybody's own may be private, and a page is soon sent on.
+    """
+    info = RunInfo.load(parts.paths.info)
+    asked = parts.images or info.notes.get("images")
+    if asked is not None:
+        return asked == "embed"
+    return str(info.data.get("spec")).split(":", maxsplit=1)[0] in BUILT_IN
+
+
+def _at(evaluation: Evaluation, calibration: Calibration) -> Evaluation:
+    """The same images, with the probabilities at the temperature."""
+    logs = np.log(np.maximum(evaluation.probabilities, np.finfo(np.float32).tiny))
+    found = at_temperature(logs, calibration.temperature)
+    own = found[np.arange(len(found)), evaluation.labels].astype(np.float64)
+    return replace(
+        evaluation,
+        probabilities=found,
+        loss=float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean()),
+        ece=expected_calibration_error(found, evaluation.labels),
+    )
 
 
 def _kept(paths: RunPaths) -> list[Path]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from torch import nn
@@ -98,6 +98,7 @@ def see(
     twin: bool = False,
     against: Path | str | None = None,
     options: LookOptions | None = None,
+    embed: Literal["embed", "none"] | None = None,
     progress: Progress | None = None,
 ) -> Seen:
     """Look inside the finished run at ``run``, keep what is seen, write its report again.
@@ -106,7 +107,9 @@ def see(
     test split by a rule that is stated.  ``only``: names of the ways of looking (all).
     ``confirm``: train it again without the blocks that its tail's verdict names.  ``twin``: train
     its twin, and set the two side by side; ``against``: another run in the twin's place.  What was
-    trained lies in the run's folder, and is gone on with where it was stopped.
+    trained lies in the run's folder, and is gone on with where it was stopped.  ``embed``: whether
+    the report carries images of the data; None: as was asked when the run was begun, else only
+    those that are built in.
 
     InputError, RunError, DataError or ImageError, in one line, for what cannot be.
 
@@ -122,7 +125,7 @@ def see(
     loaded = load(run)
     with RunFolder.open(Path(run)) as folder:
         given = _given(images, loaded.preprocessing) if images else None
-        parts = _parts(loaded, folder)
+        parts = replace(_parts(loaded, folder), images=embed)
         subject = replace(subject_of_run(parts, options), given=given)
         second: LoadedRun | None = None
         if pair:

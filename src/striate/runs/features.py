@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from torch import Tensor, nn
 
-from striate.runs import logits_of
+from striate.runs.evaluate import logits_of
 
 
 def features_and_logits(module: nn.Module, images: Tensor, classes: int) -> tuple[Tensor, Tensor]:
