@@ -36,10 +36,29 @@ class Way:
 
 
 def _errors(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.confusions import confusions
     from striate.seeing.errors import errors
 
     del tick
-    return [errors(subject)]
+    return [errors(subject), confusions(subject)]
+
+
+def _slices(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.slices import slices
+
+    return slices(subject, tick)
+
+
+def _typical(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.typical import typical
+
+    return typical(subject, tick)
+
+
+def _labels(subject: Subject, tick: Tick) -> Sequence[Evidence]:
+    from striate.seeing.labels import labels
+
+    return labels(subject, tick)
 
 
 def _filters(subject: Subject, tick: Tick) -> Sequence[Evidence]:
@@ -181,7 +200,10 @@ def _untold(done: int, total: int) -> None:
 
 
 WAYS: tuple[Way, ...] = (
-    Way(name="errors", what="its most confident mistakes", compute=_errors, in_fit=True),
+    Way(name="errors", what="its mistakes and confusions", compute=_errors, in_fit=True),
+    Way(name="slices", what="accuracy by brightness, contrast, detail", compute=_slices),
+    Way(name="typical", what="most and least typical images", compute=_typical),
+    Way(name="labels", what="labels that may be wrong", compute=_labels),
     Way(name="filters", what="the first layer's filters", compute=_filters, in_fit=True),
     Way(name="maps", what="one image through the stages", compute=_maps, in_fit=True),
     Way(name="mechanics", what="a convolution, position by position", compute=_mechanics),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.records import Evaluation
+from striate.records import Calibration, Evaluation
 from striate.reporting.charts import class_chart, reliability_chart
 from striate.reporting.html import Html, el, join
 from striate.reporting.measures import (
@@ -140,8 +140,41 @@ def _told(score: ClassScore) -> str:
     return f"{percent(score.accuracy)} ({score.name})"
 
 
-def calibration_section(evaluation: Evaluation) -> Html:
-    """The reliability diagram, its error in words and its numbers."""
+def calibration_section(
+    evaluation: Evaluation, calibration: Calibration | None, tempered: Evaluation | None
+) -> Html:
+    """The reliability diagram, its error in words and its numbers; so again at the temperature.
+
+    ``tempered``: the same evaluation at the temperature that ``calibration`` found.
+    """
+    before = _reliability(evaluation, "reliability")
+    if calibration is None or tempered is None:
+        return before
+    better = tempered.ece < evaluation.ece
+    words = (
+        f"At temperature {calibration.temperature:.3f}, the one at which "
+        f"{counted(calibration.images, 'validation image')} are said best (Guo et al. 2017), the "
+        f"error on these {evaluation.split} images is {percent(tempered.ece, 2)} instead of "
+        f"{percent(evaluation.ece, 2)}, and the loss {tempered.loss:.4f} instead of "
+        f"{evaluation.loss:.4f}. "
+        + (
+            "striate predict says its confidence at it."
+            if better
+            else "Here it does not help, for all that; striate predict uses it, as validation "
+            "chose it."
+        )
+    )
+    return join(
+        [
+            before,
+            el("h3", "With its temperature"),
+            el("p", words),
+            _reliability(tempered, "reliability-after", told=False),
+        ]
+    )
+
+
+def _reliability(evaluation: Evaluation, name: str, *, told: bool = True) -> Html:
     bins = reliability(evaluation)
     sure = float(evaluation.probabilities.max(axis=1).mean(dtype=np.float64))
     gap = sure - evaluation.accuracy
@@ -167,10 +200,10 @@ def calibration_section(evaluation: Evaluation) -> Html:
     )
     return join(
         [
-            el("p", words),
+            el("p", words) if told else None,
             el(
                 "figure.half",
-                chart("reliability", reliability_chart(bins), words),
+                chart(name, reliability_chart(bins), words),
                 el(
                     "figcaption",
                     "Each point is one bin of confidence, its area the number of images, its line "

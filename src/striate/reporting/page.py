@@ -90,7 +90,7 @@ def _sections(given: ReportInput) -> list[Section]:
             "calibration",
             "calibration",
             "May its confidence be believed?",
-            calibration_section(given.evaluation),
+            calibration_section(given.evaluation, given.calibration, given.tempered),
         ),
         *seen,
         ("checks", "checks", "Every check, with its number", checks),

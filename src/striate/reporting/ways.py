@@ -16,7 +16,7 @@ from striate.reporting.beside import beside_section
 from striate.reporting.decision import decision_section
 from striate.reporting.depth import depth_section
 from striate.reporting.fields import fields_section
-from striate.reporting.html import Html
+from striate.reporting.html import Html, join
 from striate.reporting.inside import errors_section, filters_section, maps_section
 from striate.reporting.landscape import landscape_section
 from striate.reporting.mechanics import mechanics_section
@@ -26,6 +26,7 @@ from striate.reporting.pictures import Photos
 from striate.reporting.selectivity import selectivity_section
 from striate.reporting.stream import ledger_section, paths_section, stream_section
 from striate.reporting.tail import tail_section
+from striate.reporting.trust import labels_section, pairs_part, slices_section, typical_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,30 @@ DRAWINGS: tuple[Drawing, ...] = (
         way="errors",
         short="errors",
         title="Its most confident mistakes",
-        draw=lambda pieces, frame: errors_section(pieces[0], frame.classes, frame.photos),
+        draw=lambda pieces, frame: join(
+            [
+                errors_section(pieces[0], frame.classes, frame.photos),
+                *(pairs_part(piece, frame.photos) for piece in pieces[1:]),
+            ]
+        ),
+    ),
+    Drawing(
+        way="slices",
+        short="slices",
+        title="Dark, flat or busy: is it as good?",
+        draw=lambda pieces, _: slices_section(pieces[0]),
+    ),
+    Drawing(
+        way="typical",
+        short="typical",
+        title="The most and the least typical",
+        draw=lambda pieces, frame: typical_section(pieces[0], frame.classes, frame.photos),
+    ),
+    Drawing(
+        way="labels",
+        short="labels",
+        title="Labels that may be wrong",
+        draw=lambda pieces, frame: labels_section(pieces, frame.classes, frame.photos),
     ),
     Drawing(
         way="filters",
