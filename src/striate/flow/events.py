@@ -26,8 +26,8 @@ class FitOptions:
     ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
     checkpoint is written within an epoch; None for one at the end of each.  ``cache``,
     ``disk_cache``: room for decoded pixels in RAM, and on disk for what exceeds that (``4GiB``).
-    ``reprobe``: measure the numeric settings again.  ``images``: whether the report carries images
-    of the data; None: those that are built in, which are public, and no others.
+    ``images``: whether the report carries images of the data; None: those that are built in, which
+    are public, and no others.
     """
 
     arch: str = "auto"
