@@ -10,7 +10,14 @@ from striate.arch import zoo_names
 
 _BUILT_IN = ("digits", "shapes")
 
-_RECIPES = ("finetune", "standard")  # ``recipe_names``, whose room loads torch
+_RECIPES = ("finetune", "standard", "strong")  # ``recipe_names``, whose room loads torch
+_KEYS = (  # of ``Recipe``, whose room loads torch
+    "augment.cutout=", "augment.erase=", "augment.policy=rand", "augment.policy=trivial",
+    "augment.translate=", "class_weights=balanced", "clip=", "drop_path=", "ema=",
+    "label_smoothing=", "mix.cutmix=", "mix.mixup=", "mix.share=", "momentum=",
+    "optimiser=adamw", "optimiser=sgd", "patience=", "sampling=balanced", "schedule=cosine",
+    "schedule=linear", "tta=flip", "tta=views", "warmup=", "weight_decay=",
+)  # fmt: skip
 
 
 def complete_zoo(incomplete: str) -> list[str]:
@@ -88,6 +95,11 @@ def complete_recipe(incomplete: str) -> list[str]:
     """Recipes that have a name, and TOML files."""
     names = [name for name in _RECIPES if name.startswith(incomplete)]
     return _with_files(names, incomplete, (".toml",))
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Keys of a recipe that are set by hand, with the values of those that have few."""
+    return [word for word in _KEYS if word.startswith(incomplete)]
 
 
 def complete_coded(incomplete: str) -> list[str]:

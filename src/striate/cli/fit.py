@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from striate.cli.completing import complete_arch, complete_data, complete_recipe
+from striate.cli.completing import complete_arch, complete_data, complete_key, complete_recipe
 from striate.cli.console import ReaderGone, complain, talk
 from striate.cli.options import Json, Quiet
 from striate.cli.processes import follower, launched_here
@@ -161,8 +161,18 @@ def command(
         typer.Option(
             "--recipe",
             metavar="NAME|FILE",
-            help="standard, finetune, or a recipe.toml.",
+            help="standard, strong, finetune, or a recipe.toml.",
             autocompletion=complete_recipe,
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A key of the recipe, as tta=flip; may be repeated.",
+            autocompletion=complete_key,
             rich_help_panel=_TRAINING,
         ),
     ] = None,
@@ -266,6 +276,8 @@ def command(
 
       striate fit photos/ --arch resnet50 --pretrained --image 224x224
 
+      striate fit photos/ --recipe strong --set tta=flip --set sampling=balanced
+
       striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
 
       striate fit photos/ --procs 2           two processes here; torchrun for more
@@ -283,6 +295,7 @@ def command(
         from striate.cli.fitting import Display
         from striate.flow.events import FitOptions
         from striate.flow.fit import fit_events
+        from striate.flow.key_values import key_values
 
     options = FitOptions(
         arch=arch,
@@ -293,6 +306,7 @@ def command(
         lr=_positive("--lr", lr),
         flip=flip,
         recipe=recipe,
+        changes=key_values(set_ or ()),
         weights=weights,
         pretrained=pretrained,
         seed=_at_least(0, "--seed", seed),

@@ -38,6 +38,7 @@ from striate.flow.events import (
     WeightsReady,
 )
 from striate.records import EpochRecord, Run, StepRecord
+from striate.runs import SEEN, known_tta
 from striate.training import Notice, Probe
 from striate.training.probe import MARGIN
 
@@ -235,8 +236,10 @@ class Display:
         self._close()
         found = event.evaluation
         self._talk.say()
+        seen = "" if found.tta == "none" else f", each seen {SEEN[known_tta(found.tta)]}"
         self._result(
-            f"[key]Test[/]  accuracy [key]{found.accuracy:.2%}[/] on {len(found):,} test images · "
+            f"[key]Test[/]  accuracy [key]{found.accuracy:.2%}[/] on {len(found):,} test images"
+            f"{seen} · "
             f"expected calibration error {found.ece:.2%} · loss {found.loss:.4f}"
         )
         self._wait("looking inside, and writing the report")

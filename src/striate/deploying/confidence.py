@@ -17,6 +17,7 @@ from striate.errors import RunError
 from striate.records import Calibration
 from striate.runs import (
     Preprocessing,
+    Tta,
     at_temperature,
     atomic_write,
     expected_calibration_error,
@@ -46,9 +47,15 @@ class Confidence:
 
 
 def measure_confidence(
-    module: nn.Module, dataset: Dataset, *, device: str = "cpu", batch_size: int = 256
+    module: nn.Module,
+    dataset: Dataset,
+    *,
+    device: str = "cpu",
+    batch_size: int = 256,
+    tta: Tta = "none",
 ) -> Confidence:
-    """Fit the temperature, and measure what is familiar, on the validation split, in fp32.
+    """Fit the temperature, and measure what is familiar, on the validation split, in fp32; the
+    temperature of what the network says of each image in the views of ``tta``.
 
     The validation split chose the weights that are kept; the test split stays untouched by every
     choice.  ``module`` is put on ``device``, and stays there.
@@ -58,7 +65,7 @@ def measure_confidence(
         return Confidence(calibration=None, familiar=None, why_not=NO_VALIDATION)
     place(module, "fp32", device)
     logs = predict_split(
-        module, dataset.val, preprocessing, device=device, batch_size=batch_size
+        module, dataset.val, preprocessing, device=device, batch_size=batch_size, tta=tta
     )  # fmt: skip
     if not np.isfinite(logs).all():
         return Confidence(calibration=None, familiar=None, why_not=NOT_FINITE)

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from striate.deploying.confidence import Confidence
 from striate.errors import InputError
 from striate.records import Prediction
-from striate.runs import Preprocessing, at_temperature, evaluating, place
+from striate.runs import (
+    Preprocessing,
+    Tta,
+    at_temperature,
+    evaluating,
+    in_views,
+    logits_of,
+    place,
+)
 from striate.runs.features import features_and_logits
 
 
@@ -24,12 +32,14 @@ class Predictor:
         confidence: Confidence,
         *,
         device: str = "cpu",
+        tta: Tta = "none",
     ) -> None:
-        """Put ``module`` on ``device``, where it stays."""
+        """Put ``module`` on ``device``, where it stays; ``tta``: the views that are seen."""
         self.module = place(module, "fp32", device)
         self.preprocessing = preprocessing
         self.confidence = confidence
         self.device = device
+        self.tta: Tta = tta
 
     def __call__(self, inputs: Tensor, names: Sequence[str], *, top: int = 1) -> list[Prediction]:
         """The ``top`` likeliest classes of normalised ``inputs`` (N, C, H, W), named ``names``.
@@ -41,6 +51,9 @@ class Predictor:
             features, logits = features_and_logits(
                 self.module, inputs.to(self.device), len(classes)
             )
+            if self.tta != "none":  # what is familiar is told by the image as it is
+                seen = in_views(self.module, self.tta)
+                logits = logits_of(seen, inputs.to(self.device), "fp32", len(classes))
         scores = logits.cpu().numpy()
         for row, name in zip(scores, names, strict=True):
             if not np.isfinite(row).all():

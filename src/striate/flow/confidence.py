@@ -10,7 +10,7 @@ from striate.deploying import Confidence, load_confidence, measure_confidence, s
 from striate.errors import DataError, OutputError, RunError
 from striate.flow.data import kept_data
 from striate.flow.network import users_errors
-from striate.runs import LoadedRun, RunInfo, RunPaths
+from striate.runs import LoadedRun, RunInfo, RunPaths, Tta, known_tta
 from striate.training import from_toml as recipe_from_toml
 
 
@@ -39,7 +39,7 @@ def confidence_of(run: LoadedRun, *, device: str = "cpu") -> Measured:
         lost = Confidence(calibration=None, familiar=None, why_not=why)
         return Measured(confidence=lost, said=_unmeasured(lost))
     with users_errors(run.info.network):
-        found = measure_confidence(run.module, dataset, device=device)
+        found = measure_confidence(run.module, dataset, device=device, tta=tta_of(run))
     said = ["confidence was not measured when this run was made; it was now"]
     try:
         save_confidence(paths.confidence, found)
@@ -47,6 +47,11 @@ def confidence_of(run: LoadedRun, *, device: str = "cpu") -> Measured:
     except OutputError as error:
         said[0] += f", but could not be kept: {error}"
     return Measured(confidence=found, said=(*said, *_unmeasured(found)))
+
+
+def tta_of(run: LoadedRun) -> Tta:
+    """The views in which the run was tested, and in which it sees every image that it judges."""
+    return known_tta(run.recipe.get("tta", "none"))
 
 
 def run_dataset(path: Path) -> Dataset:

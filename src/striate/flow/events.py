@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from striate.data import BadImages, Dataset, Fit
 from striate.records import EpochRecord, Evaluation, Finding, Run, StepRecord, Trace
@@ -23,6 +24,8 @@ class FitOptions:
     name of a recipe (``recipe_names``).  ``weights``: a file of weights, or a run's folder, to
     begin with; ``pretrained``: the hub's for the network of the zoo that ``arch`` names.
     ``batch``: ``auto`` for the recipe's own where it fits into memory, else what does.
+    ``changes``: keys of the recipe, as ``Recipe.with_`` takes them (``{"mix.mixup": 0.2}``), which
+    go before those of ``recipe``.
     ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
     checkpoint is written within an epoch; None for one at the end of each.  ``cache``,
     ``disk_cache``: room for decoded pixels in RAM, and on disk for what exceeds that (``4GiB``).
@@ -38,6 +41,7 @@ class FitOptions:
     lr: float | None = None
     flip: bool | None = None
     recipe: Path | str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     weights: Path | None = None
     pretrained: bool = False
     seed: int | None = None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.deploying.export import Makers, export_events, refuse_taken
 from striate.errors import DataError, InputError, choices
-from striate.flow.confidence import confidence_of, run_dataset
+from striate.flow.confidence import confidence_of, run_dataset, tta_of
 from striate.flow.load import load
 from striate.flow.network import users_errors
 from striate.records import ExportCheck, Exported
+from striate.runs import SEEN, in_views
 
 FORMATS = ("onnx",)
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -71,7 +72,10 @@ def export_run(
             f"{run}: an export is checked on the run's own data, and they cannot be opened: {error}"
         ) from error
     measured = confidence_of(loaded)
-    yield Begun(out=out, said=(*loaded.notices, *measured.said))
+    tta = tta_of(loaded)
+    seen = () if tta == "none" else (f"the file sees each image {SEEN[tta]}, as the run does",)
+    loaded = replace(loaded, module=in_views(loaded.module, tta))
+    yield Begun(out=out, said=(*loaded.notices, *measured.said, *seen))
     with users_errors(loaded.info.network):
         yield from export_events(
             loaded, dataset, measured.confidence, out, int8=options.int8, makers=makers or Makers()

@@ -75,6 +75,7 @@ def trained(job: Job, seconds: float | None, *, resume: bool) -> Iterator[Event]
                 setting=known_setting(recipe.setting),
                 batch_size=2 * recipe.batch_size,
                 device=recipe.device,
+                tta=recipe.tta,
             )
         if not together.writes:
             return
@@ -86,6 +87,7 @@ def trained(job: Job, seconds: float | None, *, resume: bool) -> Iterator[Event]
                     job.dataset,
                     device=recipe.device,
                     batch_size=2 * recipe.batch_size,
+                    tta=recipe.tta,
                 ),
             )
         yield Evaluated(evaluation=evaluation)

@@ -15,7 +15,7 @@ from striate.data import files_below
 from striate.data.parallel import in_parallel
 from striate.deploying import Confidence, Predictor
 from striate.errors import ImageError, InputError
-from striate.flow.confidence import confidence_of
+from striate.flow.confidence import confidence_of, tta_of
 from striate.flow.load import load
 from striate.flow.network import users_errors
 from striate.flow.settings import device_name
@@ -113,7 +113,13 @@ def predict_events(
         passed_over=sources.passed_over,
         said=(*loaded.notices, *measured.said),
     )
-    predictor = Predictor(loaded.module, loaded.preprocessing, measured.confidence, device=device)
+    predictor = Predictor(
+        loaded.module,
+        loaded.preprocessing,
+        measured.confidence,
+        device=device,
+        tta=tta_of(loaded),
+    )
 
     def read(source: Source) -> Tensor | BadImage:
         try:

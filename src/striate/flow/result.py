@@ -27,7 +27,7 @@ def run_record(
         accuracy=evaluation.accuracy,
         loss=evaluation.loss,
         ece=evaluation.ece,
-        epochs=recipe.epochs,
+        epochs=epochs[-1].epoch if epochs else recipe.epochs,  # fewer, where it settled
         seconds=sum(record.seconds for record in epochs),
         images_per_second=sum(record.images for record in steps)
         / sum(record.seconds for record in steps),

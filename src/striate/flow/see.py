@@ -249,6 +249,7 @@ def _parts(loaded: LoadedRun, folder: RunFolder) -> ReportParts:
             loaded.preprocessing,
             setting=known_setting(recipe.setting),
             batch_size=2 * recipe.batch_size,
+            tta=recipe.tta,
         )
     if len(evaluation) != len(dataset.test):
         raise DataError(

@@ -12,6 +12,8 @@ from torch import nn
 from striate.data import Dataset
 from striate.errors import InputError, RecipeError
 from striate.flow.events import FitOptions
+from striate.flow.imbalance import imbalance_said
+from striate.flow.possible import possible
 from striate.flow.tuning import tuning_said
 from striate.flow.weights import Loaded
 from striate.training import (
@@ -51,24 +53,28 @@ def refuse_two_lengths(options: FitOptions) -> None:
 
 
 def recipe_file(options: FitOptions, *, fresh: bool = True) -> dict[str, Any]:
-    """The keys that ``--recipe`` sets, by name or by file, flat (``augment.flip``) and checked.
+    """The keys that ``--recipe`` sets, by name or by file, and ``changes`` after it; flat
+    (``augment.flip``) and checked.
 
     ``fresh``: whether the network's own weights are fresh ones, so that there is nothing to
     fine-tune unless trained ones are given; RecipeError where it is asked for all the same.
     """
-    if options.recipe is None:
-        return {}
-    name = _named(options)
-    if name is None:
-        path = Path(options.recipe)
-        load_recipe(path)
-        flat = _flat(path.read_text(encoding="utf-8"))
-    else:
-        flat = _flat(named_recipe(name))
+    changes = dict(options.changes)
+    Recipe().with_(changes, where="--set")
+    flat: dict[str, Any] = {}
+    if options.recipe is not None:
+        name = _named(options)
+        if name is None:
+            path = Path(options.recipe)
+            load_recipe(path)
+            flat = _flat(path.read_text(encoding="utf-8"))
+        else:
+            flat = _flat(named_recipe(name))
+    flat.update(changes)
     tunes = any(key.startswith("finetune.") for key in flat)
     if tunes and fresh and options.weights is None and not options.pretrained:
         raise RecipeError(
-            f"--recipe {options.recipe} fine-tunes, and the weights are fresh ones that know "
+            f"{_where(options)} fine-tunes, and the weights are fresh ones that know "
             "nothing yet; add --weights FILE or --pretrained, or take --recipe standard"
         )
     return flat
@@ -82,6 +88,11 @@ def _named(options: FitOptions) -> str | None:
     if not Path(text).exists() and Path(text).name == text and not Path(text).suffix:
         named_recipe(text)  # raises, with the names there are
     return None
+
+
+def _where(options: FitOptions) -> str:
+    """Where the keys of ``recipe_file`` come from, as a person wrote it."""
+    return "--set" if options.recipe is None else f"--recipe {options.recipe}"
 
 
 def _flat(text: str) -> dict[str, Any]:
@@ -110,6 +121,9 @@ def asked(options: FitOptions) -> dict[str, Any]:
     }
     changes: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     Recipe().with_(changes, where="options")
+    twice = [key for key in options.changes if key in changes]
+    if twice:
+        raise RecipeError(f"--set {twice[0]}: has an option of its own, which was given too")
     if options.epochs is not None:
         changes["minutes"] = None  # of the recipe file: minutes would go before epochs
     return changes
@@ -134,11 +148,12 @@ def recipe_for(
     by_default = loaded is not None and name is None
     if by_default:
         recipe = recipe.with_(_flat(named_recipe("finetune")))
-    recipe = recipe.with_(from_file, where=str(options.recipe))
+    recipe = recipe.with_(from_file, where=_where(options))
     if loaded is not None and recipe.finetune is not None:
         recipe = recipe.with_(_needless(loaded, {} if name else from_file))
     recipe = recipe.with_(asked(options), where="options")
     device_name(recipe.device)
+    recipe, told = possible(recipe, dataset, module, asked_for=set(options.changes), name=name)
     before, after = defaults.recipe.model_dump(), recipe.model_dump()
     before, after = {**before, **before["augment"]}, {**after, **after["augment"]}
     kept = tuple(
@@ -148,7 +163,7 @@ def recipe_for(
     )
     if recipe.finetune is not None:
         kept += tuning_said(recipe, module, loaded, by_default=by_default)
-    return recipe, kept
+    return recipe, (*kept, *told, *imbalance_said(recipe, dataset))
 
 
 def _needless(loaded: Loaded, from_file: dict[str, Any]) -> dict[str, Any]:

@@ -242,6 +242,7 @@ def _trained(
         batch_size=2 * recipe.batch_size,
         device=recipe.device,
         workers=recipe.workers,
+        tta=recipe.tta,
     )
     run = run_record(
         folder,

@@ -15,7 +15,8 @@ class Evaluation:
     ``probabilities``: (N, classes) float32, softmax of the logits.  ``labels``: (N,) int64.
     ``accuracy``: top-1, 0…1.  ``loss``: mean cross-entropy in nats.  ``ece``: expected
     calibration error with 15 equal-width bins (Guo et al. 2017, eq. 3).
-    ``confusion``: (classes, classes) int64, rows are the true class.
+    ``confusion``: (classes, classes) int64, rows are the true class.  ``tta``: in which views each
+    image was seen, as recipes name them.
     """
 
     split: str
@@ -26,6 +27,7 @@ class Evaluation:
     loss: float
     ece: float
     confusion: NDArray[np.int64]
+    tta: str = "none"
 
     def __len__(self) -> int:
         return len(self.labels)

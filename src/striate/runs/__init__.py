@@ -44,10 +44,12 @@ from striate.runs.settings import (
     memory_format,
     place,
 )
+from striate.runs.views import SEEN, Tta, in_views, known_tta
 from striate.runs.weights import load_weights, put_state, save_weights, state_of
 
 __all__ = [
     "FORMAT",
+    "SEEN",
     "SETTINGS",
     "Checkpoint",
     "Found",
@@ -59,6 +61,7 @@ __all__ = [
     "RunPaths",
     "Setting",
     "Target",
+    "Tta",
     "arithmetic",
     "at_temperature",
     "atomic_write",
@@ -68,9 +71,11 @@ __all__ = [
     "evaluation_of",
     "expected_calibration_error",
     "fit_temperature",
+    "in_views",
     "is_locked",
     "is_run",
     "known_setting",
+    "known_tta",
     "load_checkpoint",
     "load_evaluation",
     "load_run",

@@ -21,6 +21,7 @@ from striate.runs.atomic import atomic_write
 from striate.runs.calibration import expected_calibration_error
 from striate.runs.preprocessing import Preprocessing
 from striate.runs.settings import Setting, arithmetic, memory_format, place
+from striate.runs.views import Tta, in_views
 from striate.runs.weights import pack, unpack
 
 
@@ -70,10 +71,12 @@ def predict_split(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     workers: int = 0,
+    tta: Tta = "none",
 ) -> NDArray[np.float32]:
     """Log-probabilities (N, classes) of every sample, in the split's own order, no augmentation.
 
-    ``module`` is put on ``device`` and into the setting's memory format, and stays there.
+    ``tta``: the views of each image that are seen.  ``module`` is put on ``device`` and into the
+    setting's memory format, and stays there.
     """
     return predict_plan(
         module,
@@ -83,6 +86,7 @@ def predict_split(
         setting=setting,
         device=device,
         workers=workers,
+        tta=tta,
     )
 
 
@@ -95,15 +99,17 @@ def predict_plan(
     setting: Setting,
     device: torch.device | str,
     workers: int = 0,
+    tta: Tta = "none",
 ) -> NDArray[np.float32]:
     """``predict_split`` of the samples of ``plan`` alone, batch by batch, in the plan's order."""
     place(module, setting, device)
     classes = len(preprocessing.classes)
     parts: list[NDArray[np.float32]] = []
-    with evaluating(module):
+    seen = in_views(module, tta)
+    with evaluating(seen):
         for batch in batches(split, plan, augment=None, seed=0, epoch=0, workers=workers):
             pixels = torch.as_tensor(batch.pixels).to(device)
-            logits = logits_of(module, preprocessing(pixels), setting, classes)
+            logits = logits_of(seen, preprocessing(pixels), setting, classes)
             parts.append(torch.log_softmax(logits, dim=1).cpu().numpy())
     return np.concatenate(parts)
 
@@ -117,8 +123,10 @@ def evaluate(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     workers: int = 0,
+    tta: Tta = "none",
 ) -> Evaluation:
-    """Measure ``module`` on ``split``: no augmentation, evaluation mode, the split's own order.
+    """Measure ``module`` on ``split``: evaluation mode, the split's own order, each image in the
+    views of ``tta``.
 
     ``workers`` processes load ahead; the numbers do not depend on how many.  ``DataError`` for a
     split without samples.
@@ -131,8 +139,10 @@ def evaluate(
         batch_size=batch_size,
         device=device,
         workers=workers,
+        tta=tta,
     )
-    return evaluation_of(logs, split.labels, split=split.name, classes=preprocessing.classes)
+    classes = preprocessing.classes
+    return evaluation_of(logs, split.labels, split=split.name, classes=classes, tta=tta)
 
 
 def evaluation_of(
@@ -141,6 +151,7 @@ def evaluation_of(
     *,
     split: str,
     classes: tuple[str, ...],
+    tta: Tta = "none",
 ) -> Evaluation:
     """The record of (N, classes) log-probabilities against (N,) labels."""
     labels = np.asarray(labels, np.int64)
@@ -158,6 +169,7 @@ def evaluation_of(
         loss=float(-own.mean()),
         ece=expected_calibration_error(probabilities, labels),
         confusion=confusion,
+        tta=tta,
     )
 
 
@@ -174,6 +186,7 @@ def save_evaluation(path: Path, evaluation: Evaluation) -> None:
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
         "ece": evaluation.ece,
+        "tta": evaluation.tta,
     }
     atomic_write(path, pack(tensors, {"striate": json.dumps(facts, ensure_ascii=False)}))
 
@@ -192,6 +205,7 @@ def load_evaluation(path: Path) -> Evaluation:
             loss=facts["loss"],
             ece=facts["ece"],
             confusion=tensors["confusion"].numpy(),
+            tta=facts.get("tta", "none"),  # runs of before there was a choice
         )
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from error

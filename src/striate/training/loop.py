@@ -82,6 +82,10 @@ def train(
     preprocessing = Preprocessing.of(dataset)
     augment, mix = recipe.augment.to_augment(), recipe.mix.to_mix()
     criterion = Loss.of(recipe, dataset)
+    if recipe.patience and not len(dataset.val):
+        raise RecipeError(
+            f"patience = {recipe.patience} needs validation images; set some apart with --val 0.1"
+        )
     per_epoch = steps_per_epoch(len(dataset.train), recipe.batch_size)
     paths = folder.paths
     together = together or Processes()
@@ -111,6 +115,9 @@ def train(
         stochastic_depth(state.module, recipe.drop_path),
     ):
         while state.step < steps:
+            if state.best.settled(recipe.patience, state.step // per_epoch):
+                yield Notice(text=_settled(state, recipe))
+                break
             epoch, done = state.step // per_epoch + 1, state.step % per_epoch
             plan = epoch_plan(
                 dataset.train,
@@ -279,6 +286,14 @@ def _step(
     if state.average is not None:
         update_average(state.average, state.module, recipe.ema, step)
     return agreed
+
+
+def _settled(state: TrainingState, recipe: Recipe) -> str:
+    return (
+        f"stopped after epoch {state.best.marked + recipe.patience} of {recipe.epochs}: for "
+        f"{recipe.patience} epochs (patience) the validation accuracy has not risen by more than "
+        f"a standard error above the {state.best.mark:.1%} of epoch {state.best.marked}"
+    )
 
 
 def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:

@@ -26,7 +26,7 @@ from striate.data import Split, whole_plan
 from striate.data.options import Indices
 from striate.errors import ProcessLost, RecipeError, RunError
 from striate.records import EpochRecord, Evaluation, StepRecord
-from striate.runs import Preprocessing, Setting, evaluate, evaluation_of, predict_plan
+from striate.runs import Preprocessing, Setting, Tta, evaluate, evaluation_of, predict_plan
 from striate.training.norms import ReducedNorms
 
 
@@ -130,6 +130,7 @@ class Processes:
         batch_size: int,
         device: torch.device | str,
         workers: int = 0,
+        tta: Tta = "none",
     ) -> Evaluation:
         """``runs.evaluate``, the batches dealt out over the processes: the same batches as one
         process has, so the same numbers.  Buffers are the first process's in all.
@@ -143,6 +144,7 @@ class Processes:
                 batch_size=batch_size,
                 device=device,
                 workers=workers,
+                tta=tta,
             )
         self._share_buffers(module)
         plan = whole_plan(split, batch_size=batch_size)[self.rank :: self.count]
@@ -156,10 +158,12 @@ class Processes:
                 setting=setting,
                 device=device,
                 workers=workers,
+                tta=tta,
             )
         # Each row is one process's and nought elsewhere, so the sum is exact.
         dist.all_reduce(torch.from_numpy(logs), group=self.group)
-        return evaluation_of(logs, split.labels, split=split.name, classes=preprocessing.classes)
+        classes = preprocessing.classes
+        return evaluation_of(logs, split.labels, split=split.name, classes=classes, tta=tta)
 
     def _share_buffers(self, module: nn.Module) -> None:
         own = {name: buffer.cpu() for name, buffer in module.named_buffers()}

@@ -48,21 +48,30 @@ class Best:
 
     The highest of many epochs is mostly the luckiest of them, and an early one may be; where the
     difference can be told from chance, the higher accuracy wins
-    (docs/decisions/0008-which-weights-are-kept.md).
+    (docs/decisions/0008-which-weights-are-kept.md).  ``mark`` and ``marked``: the accuracy, and its
+    epoch, that later ones must exceed by a standard error to count as a rise.
     """
 
     accuracy: float = -1.0
     epoch: int = 0
+    mark: float = -1.0
+    marked: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def offer(self, module: nn.Module, *, accuracy: float, images: int, epoch: int) -> bool:
         """Keep a copy of ``module``'s weights if the rule says so; returns whether it does."""
+        if self.mark < 0 or accuracy > self.mark + standard_error(self.mark, images):
+            self.mark, self.marked = accuracy, epoch
         self.accuracy = max(self.accuracy, accuracy)
         if accuracy < self.accuracy - standard_error(self.accuracy, images):
             return False
         self.epoch = epoch
         self.weights = {name: tensor.clone() for name, tensor in state_of(module).items()}
         return True
+
+    def settled(self, patience: int, epochs: int) -> bool:
+        """Whether the accuracy did not rise in the last ``patience`` of ``epochs`` epochs."""
+        return 0 < patience <= epochs - self.marked and self.mark >= 0
 
 
 @dataclass(kw_only=True)
@@ -119,7 +128,9 @@ class TrainingState:
                 "seconds": self.seconds,
                 "metrics_bytes": metrics_bytes,
                 "sums": vars(self.sums),
-                "best": {"accuracy": self.best.accuracy, "epoch": self.best.epoch},
+                "best": {
+                    name: value for name, value in vars(self.best).items() if name != "weights"
+                },
                 "rate": self.rate,
                 "anchor": self.anchor,
                 "losses": vars(self.losses),
