@@ -33,6 +33,14 @@ share = st.floats(0, 1, exclude_max=True)
             "ema": share,
             "augment.flip": st.booleans(),
             "augment.cutout": st.integers(0, 99),
+            "augment.policy": st.sampled_from(["none", "trivial", "rand"]),
+            "mix.mixup": st.floats(0, 100),
+            "class_weights": st.one_of(
+                st.just("balanced"), st.lists(st.floats(1e-6, 1e6), min_size=1).map(tuple)
+            ),
+            "drop_path": share,
+            "patience": st.integers(0, 99),
+            "tta": st.sampled_from(["none", "flip", "views"]),
             "setting": st.sampled_from(["auto", "fp32", "bf16-channels-last"]),
             "deterministic": st.booleans(),
             "steps": st.integers(1, 2**31),
@@ -67,6 +75,17 @@ def test_every_setting_is_written() -> None:
             "setting = 'fp16'",
             "setting = 'fp16' should be 'auto', 'fp32', 'fp32-channels-last', 'bf16'",
         ),
+        ("class_weights = 'even'", "class_weights = 'even' should be 'none' or 'balanced' (and 1"),
+        ("class_weights = [1, -2]", "class_weights = -2 should be greater than or equal to 0"),
+        ("class_weights = [0, 0]", "class_weights has no number above 0, so nothing would be"),
+        (
+            "class_weights = 'balanced'\nsampling = 'balanced'",
+            "would count the rare ones twice; take one of them",
+        ),
+        ("[mix]\nmixup = -1", "r.toml: mix.mixup = -1 should be greater than or equal to 0"),
+        ("[augment]\npolicy = 'auto'", "augment.policy = 'auto' should be 'none', 'trivial' or"),
+        ("drop_path = 1", "r.toml: drop_path = 1 should be less than 1"),
+        ("tta = 'flips'", "r.toml: tta = 'flips' should be 'none', 'flip' or 'views'"),
         ("= 1", "r.toml: not valid TOML: "),
     ],
 )
@@ -106,4 +125,4 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
     jsonschema.validate(tomllib.loads(to_toml(Recipe())), schema)
     for part in (schema, *schema["$defs"].values()):
         for key, what in part["properties"].items():
-            assert key == "augment" or what.get("description"), key
+            assert what.get("description"), key

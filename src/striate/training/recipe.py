@@ -138,7 +138,9 @@ class Recipe(_Part):
     mirror image (``flip``); also both shifted by a pixel to either corner (``views``)."""
 
     augment: AugmentPart = AugmentPart()
+    """What is done to each training image."""
     mix: MixPart = MixPart()
+    """Training images that are mixed with one another."""
     finetune: FinetunePart | None = None
     """Only where weights that were trained before are trained on."""
 
