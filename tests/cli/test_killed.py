@@ -1,8 +1,8 @@
 """kill -9 during ``striate fit``, then ``--resume``: the weights of the run that was left alone.
 
 The run is planned by ``--minutes``, with dropout, Mixup, CutMix and shifts; its frozen recipe is
-kept for the runs that are killed, since another measurement of speed would plan other steps.  What holds
-at every single step is proved at the level of the loop, in ``tests/training/test_resume.py``.
+kept for the runs that are killed, since another measurement of speed would plan other steps.  What
+holds at every single step is proved at the level of the loop, in ``tests/training/test_resume.py``.
 """
 
 from __future__ import annotations
