@@ -288,7 +288,9 @@ def command(
         with talk(as_json=as_json, quiet=quiet).waiting("loading PyTorch"):
             from striate.flow.launch import launch
 
-        raise typer.Exit(launch(sys.argv[1:], procs or 1, partial(complain, "note")))
+        code = launch(sys.argv[1:], procs or 1, partial(complain, "note"))
+        # The first process has said where the state was saved.
+        raise Interrupted("") if code == Interrupted.exit_code else typer.Exit(code)
     follows = follower()
     out_ = talk(as_json=as_json and not follows, quiet=quiet or follows)
     with out_.waiting("loading PyTorch"):

@@ -36,6 +36,7 @@ from striate.cli import (
     zoo,
 )
 from striate.cli.console import ReaderGone, complain
+from striate.cli.processes import leave, one_of_several
 from striate.errors import Interrupted, StriateError
 
 app = typer.Typer(
@@ -91,7 +92,10 @@ def _options(
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and exit.  Every expected error is one line on stderr."""
     _wait_briefly()
-    sys.exit(outcome(arguments))
+    code = outcome(arguments)
+    if code and one_of_several():
+        leave(code)
+    sys.exit(code)
 
 
 def _wait_briefly() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import NoReturn
 
 
 def launched_here() -> bool:
@@ -10,8 +12,18 @@ def launched_here() -> bool:
     return "STRIATE_PROCS" in os.environ
 
 
+def one_of_several() -> bool:
+    """Whether other processes run the same command with this one (``torchrun``, ``--procs``)."""
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
 def follower() -> bool:
-    """Whether this is one of several processes (``torchrun`` and ``--procs`` set both variables),
-    and not the first, which alone speaks to the user.
-    """
-    return os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0"
+    """Whether this is one of several processes, but not the first, which alone is heard."""
+    return one_of_several() and os.environ["RANK"] != "0"
+
+
+def leave(code: int) -> NoReturn:
+    """End now: taking down what is between processes would wait for one that may have gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -55,7 +55,7 @@ def launch(arguments: Sequence[str], procs: int, tell: Tell) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // procs)))
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # we say it ourselves
+    logging.disable()  # what the agent has to say of its processes is said here, in a line
     handler = get_rendezvous_handler(
         RendezvousParameters(
             backend="c10d",
@@ -85,6 +85,7 @@ def launch(arguments: Sequence[str], procs: int, tell: Tell) -> int:
         return Interrupted.exit_code
     finally:
         handler.shutdown()
+        logging.disable(logging.NOTSET)
     return exit_code(result.failures) if result.is_failed() else 0
 
 

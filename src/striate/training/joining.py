@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -56,12 +57,15 @@ def joined(device: str = "auto") -> Generator[Processes]:
     # Two NCCL communicators in one step can wait for each other.
     apart = whole if gpu else dist.new_group()
     assert isinstance(apart, dist.ProcessGroup)
+    # The store outlives these processes where they are started again: a word for them alone.
+    word: list[str] = [uuid.uuid4().hex]
+    dist.broadcast_object_list(word, 0, device=torch.device("cpu"))
     yield Processes(
         rank=rank,
         count=count,
         group=whole,
         apart=apart,
-        store=PrefixStore("striate", store),
+        store=PrefixStore(word[0], store),
     )
     # Only where all went well: one that was left by the others would wait for them here.
     dist.destroy_process_group()

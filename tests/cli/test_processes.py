@@ -1,0 +1,95 @@
+"""``striate fit --procs``: a worker that is killed, and what cannot be asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.records import StepRecord
+from striate.runs import RunInfo, read_metrics
+
+Striate = Callable[..., Any]
+
+
+def _child_of_rank(parent: int, rank: int) -> int:
+    """The process id of one of several processes, as the kernel knows them."""
+    for number in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        environment = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
+        if f"RANK={rank}".encode() in environment:
+            return int(number)
+    raise AssertionError(f"no child of {parent} has rank {rank}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc (Linux)")
+def test_a_killed_process_is_started_again_and_no_step_is_missed(
+    striate: Striate, tmp_path: Path
+) -> None:
+    command = ["fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"]
+    command += ["--batch", "64", "--epochs", "12", "--out", "run", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "striate", *command, "--procs", "2", "--checkpoint-every", "0.1"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while process.poll() is None and not (
+        metrics.exists() and metrics.read_bytes().count(b"\n") > 30
+    ):
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+    os.kill(_child_of_rank(process.pid, 1), signal.SIGKILL)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert err == (
+        "note: process 1 of 2 died (SIGKILL); all are started again and go on from the last "
+        "checkpoint (1 of at most 3 restarts)\n"
+    )
+    assert json.loads(out)["epochs"] == 12
+    steps = [each.step for each in read_metrics(metrics) if isinstance(each, StepRecord)]
+    assert steps == list(range(1, 241))
+    assert RunInfo.load(tmp_path / "run" / "run.json").notes["processes"] == 2
+
+
+IN_ONE_ALREADY = (
+    "--procs 2: this process is one of several already (WORLD_SIZE is 4); leave --procs out, and "
+    "let the launcher say how many"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "said"),
+    [
+        (("--procs", "0"), {}, "--procs 0: must be at least 1"),
+        (("--checkpoint-every", "0"), {}, "--checkpoint-every 0: must be a positive number"),
+        (
+            ("--procs", "2"),
+            {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1"},
+            IN_ONE_ALREADY,
+        ),
+    ],
+)
+def test_what_cannot_be(
+    options: tuple[str, ...], env: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "striate", "fit", "digits", *options],
+        cwd=tmp_path,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
+    assert not list(tmp_path.iterdir())
