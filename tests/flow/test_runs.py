@@ -71,10 +71,12 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def cut(run: Path, *, epochs: int) -> None:
-    """Make ``run`` one that was killed after so many epochs."""
+    """Make ``run`` one that was killed after so many epochs, or after three steps: the first has a
+    line on its layers besides.
+    """
     lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
     ends = [n for n, line in enumerate(lines) if '"kind": "epoch"' in line]
-    (run / "metrics.jsonl").write_text("".join(lines[: ends[epochs - 1] + 1 if epochs else 3]))
+    (run / "metrics.jsonl").write_text("".join(lines[: ends[epochs - 1] + 1 if epochs else 4]))
     info = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**info, "state": "training", "result": None}))
     (run / "weights.safetensors").unlink()
@@ -265,6 +267,15 @@ def test_tensorboard_reads_the_metrics_back(runs: Path, tmp_path: Path) -> None:
         assert [event.step for event in found[tag]] == [row["step"] for row in rows]
         wanted = [row[key] for row in rows]
         assert [event.value for event in found[tag]] == pytest.approx(wanted, rel=1e-6)
+    seen = [line for line in lines if line["kind"] == "health"]
+    assert seen
+    for number, weight in enumerate(seen[0]["weights"]):
+        for tag in ("gradient", "update"):
+            events = found[f"{tag}/{weight['parameter']}"]
+            assert [event.step for event in events] == [one["step"] for one in seen]
+            wanted = [one["weights"][number][tag] for one in seen]
+            assert [event.value for event in events] == pytest.approx(wanted, rel=1e-6)
+    assert {f"dead_or_saturated/{unit['path']}" for unit in seen[0]["units"]} <= set(found)
     ended = (runs / "a" / "metrics.jsonl").stat().st_mtime
     times = [event.wall_time for event in found["loss/train"]]
     assert times == sorted(times)

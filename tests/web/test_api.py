@@ -256,7 +256,7 @@ def test_training_is_told_as_it_is_written(runs: Path, make_client: Any, tmp_pat
         (folder / name).write_bytes((runs / "one" / name).read_bytes())
     lines = (runs / "one" / "metrics.jsonl").read_text().splitlines(keepends=True)
     metrics = RunPaths(folder).metrics
-    metrics.write_text("".join(lines[:3]) + lines[3][:20])  # the last is being written
+    metrics.write_text("".join(lines[:4]) + lines[4][:20])  # the last is being written
     lock = Lock(RunPaths(folder).lock)
     try:
         feed = Feed(folder)
@@ -265,9 +265,9 @@ def test_training_is_told_as_it_is_written(runs: Path, make_client: Any, tmp_pat
         metrics.write_text("".join(lines))
         rest = feed.news()
         whole = [json.loads(line) for line in lines]
-        assert rest.steps == tuple(one for one in whole[3:] if one["kind"] == "step")
+        assert rest.steps == tuple(one for one in whole[4:] if one["kind"] == "step")
         assert rest.epochs == tuple(one for one in whole if one["kind"] == "epoch")
-        metrics.write_text("".join(lines[:2]))  # a resume cuts it back
+        metrics.write_text("".join(lines[:3]))  # a resume cuts it back
         again = feed.news()
         assert (again.again, len(again.steps)) == (True, 2)
     finally:

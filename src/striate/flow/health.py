@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.records import Branch, Gradient, Health, Layer, Trace, Units
+from striate.records.health import HARD, MOSTLY, RANGES, SATURATED
 from striate.runs import evaluating, logits_of
 from striate.seeing.passing import estimated_norms, submodules
 
@@ -28,11 +29,7 @@ IMAGES = 128
 FAINT = 0.05
 """Share of the sum below which a branch is left out for a trial."""
 TRIALS = 16
-SATURATED, MOSTLY = 0.01, 0.99
-"""How near to an end of its range, as a share of it, and at what share of places."""
 
-RANGES = {"sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
-HARD = frozenset({"relu", "relu6"})
 HEARD = HARD | frozenset(RANGES) | {"add"}
 
 _TINY = 1e-30

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError, OutputError
-from striate.records import EpochRecord
+from striate.records import EpochRecord, StepRecord
 from striate.records.run_list import ListedRun
-from striate.runs import RunPaths, read_metrics
+from striate.runs import RunPaths, read_metrics, read_watched
 from striate.runs.atomic import writing
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _write(writer: SummaryWriter, run: ListedRun) -> None:
             lines = path.read_text(encoding="utf-8").splitlines()
             text = "\n".join(f"    {line}" for line in lines)
             writer.add_text(path.name, text, 0, walltime=ended - seconds)
+    times: dict[int, float] = {}
     before = within = 0.0  # seconds of epochs that have ended, and of the steps of this one
     for record in records:
         if isinstance(record, EpochRecord):
@@ -113,3 +114,14 @@ def _write(writer: SummaryWriter, run: ListedRun) -> None:
         for name, value in scalars.items():
             if value is not None:
                 writer.add_scalar(name, value, record.step, walltime=at)  # pyright: ignore[reportUnknownMemberType]  (torch leaves it untyped)
+        if isinstance(record, StepRecord):
+            times[record.step] = at
+    for seen in read_watched(paths.metrics):
+        at = times.get(seen.step, ended)
+        for weight in seen.weights:
+            for name, value in (("gradient", weight.gradient), ("update", weight.update)):
+                if value is not None:
+                    writer.add_scalar(f"{name}/{weight.parameter}", value, seen.step, walltime=at)  # pyright: ignore[reportUnknownMemberType]  (as above)
+        for unit in seen.units:
+            share = (unit.dead + unit.saturated) / unit.channels
+            writer.add_scalar(f"dead_or_saturated/{unit.path}", share, seen.step, walltime=at)  # pyright: ignore[reportUnknownMemberType]  (as above)

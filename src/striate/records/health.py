@@ -6,7 +6,19 @@ converted to plain numbers at the door; ``path`` and ``op`` are those of the net
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
+}  # fmt: skip
+"""Activations that can stand at an end of their range."""
+
+HARD = frozenset({"relu", "relu6"})
+"""Activations whose channels can be dead: never above zero."""
+
+SATURATED, MOSTLY = 0.01, 0.99
+"""How near to an end of its range, as a share of it, and at what share of places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +93,38 @@ class Health:
     accuracy: float | None = None
     batch_accuracy: float | None = None
     broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedWeight:
+    """One parameter of two dimensions or more in one step of the training.
+
+    ``gradient``: ‖gradient‖ as the optimiser got it; ``weight``: ‖weight‖ before the step;
+    ``update``: ‖change‖ / ‖weight‖.  Euclidean; None where it is not finite.
+    """
+
+    parameter: str
+    gradient: float | None
+    weight: float | None
+    update: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedUnits:
+    """One call of an activation module on one training batch; as ``Units``, over that batch."""
+
+    path: str
+    op: str
+    channels: int
+    dead: int
+    saturated: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedStep:
+    """What was seen of the layers in one step; ``units`` of activations that are modules."""
+
+    epoch: int
+    step: int
+    weights: tuple[WatchedWeight, ...]
+    units: tuple[WatchedUnits, ...]

@@ -34,7 +34,7 @@ from striate.runs.identity import Target, source_digest
 from striate.runs.info import FORMAT, RunInfo, processor, versions
 from striate.runs.load import LoadedRun, load_run, read_network
 from striate.runs.lock import is_locked
-from striate.runs.metrics import MetricsFile, read_metrics, read_progress
+from striate.runs.metrics import MetricsFile, read_metrics, read_progress, read_watched
 from striate.runs.preprocessing import Preprocessing
 from striate.runs.settings import (
     SETTINGS,
@@ -91,6 +91,7 @@ __all__ = [
     "read_metrics",
     "read_network",
     "read_progress",
+    "read_watched",
     "save_checkpoint",
     "save_evaluation",
     "save_weights",

@@ -1,7 +1,8 @@
 """metrics.jsonl: one JSON object a line, appended while training; any tool reads it.
 
 A step's line has ``"kind": "step"`` and the fields of ``StepRecord``, an epoch's ``"epoch"`` and
-those of ``EpochRecord``.  On resume the file is cut back to what the checkpoint saw, so it ends as
+those of ``EpochRecord``; some steps have a line ``"health"`` before theirs, with the fields of
+``WatchedStep``.  On resume the file is cut back to what the checkpoint saw, so it ends as
 an uninterrupted run's (but for timings).
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from striate.errors import RunError
 from striate.records import EpochRecord, StepRecord
+from striate.records.health import WatchedStep, WatchedUnits, WatchedWeight
 from striate.runs.atomic import writing
 
 
@@ -41,9 +43,9 @@ class MetricsFile:
             )
         self.length = length
 
-    def append(self, record: StepRecord | EpochRecord) -> None:
+    def append(self, record: StepRecord | EpochRecord | WatchedStep) -> None:
         """Write ``record`` as the next line."""
-        kind = "step" if isinstance(record, StepRecord) else "epoch"
+        kind = _KINDS[type(record)]
         line = (json.dumps({"kind": kind, **asdict(record)}) + "\n").encode()
         with writing(self._path):
             written = os.write(self._handle, line)
@@ -74,7 +76,28 @@ def read_metrics(path: Path) -> Iterator[StepRecord | EpochRecord]:
     ``RunError`` names the line that is none of ours.
     """
     for number, line in enumerate(_lines(path), 1):
-        yield _record(path, number, line)
+        if not line.startswith(_HEALTH):
+            yield _record(path, number, line)
+
+
+def read_watched(path: Path) -> Iterator[WatchedStep]:
+    """What was seen of the layers, of the steps in which they were looked at, in order.
+
+    ``RunError`` as ``read_metrics`` raises it.
+    """
+    for number, line in enumerate(_lines(path), 1):
+        if not line.startswith(_HEALTH):
+            continue
+        try:
+            fields = json.loads(line)
+            yield WatchedStep(
+                epoch=fields["epoch"],
+                step=fields["step"],
+                weights=tuple(WatchedWeight(**one) for one in fields["weights"]),
+                units=tuple(WatchedUnits(**one) for one in fields["units"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}, line {number}: not a training record ({error})") from error
 
 
 def read_progress(path: Path) -> tuple[tuple[EpochRecord, ...], StepRecord | None]:
@@ -88,6 +111,8 @@ def read_progress(path: Path) -> tuple[tuple[EpochRecord, ...], StepRecord | Non
         if line.startswith(_STEP):
             last = number, line
             continue
+        if line.startswith(_HEALTH):
+            continue
         record = _record(path, number, line)
         if isinstance(record, EpochRecord):
             epochs.append(record)
@@ -95,8 +120,10 @@ def read_progress(path: Path) -> tuple[tuple[EpochRecord, ...], StepRecord | Non
     return tuple(epochs), step if isinstance(step, StepRecord) else None
 
 
-_STEP = '{"kind": "step"'
-"""How ``MetricsFile`` begins the line of a step."""
+_KINDS = {StepRecord: "step", EpochRecord: "epoch", WatchedStep: "health"}
+
+_STEP, _HEALTH = '{"kind": "step"', '{"kind": "health"'
+"""How ``MetricsFile`` begins the line of a step, and of what was seen in one."""
 
 
 def _lines(path: Path) -> list[str]:

@@ -50,6 +50,7 @@ from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
 from striate.training.steady import steady_generators, steady_process, steady_step
 from striate.training.unreadable import or_saved
+from striate.training.watching import NoWatch, Watch
 
 
 def train(
@@ -93,6 +94,7 @@ def train(
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
     phases, replica = Phases(state.module, recipe), Replica(state.module, together)
     recovery = Recovery(state, recipe, folder)
+    watch = Watch(state.module, steps) if folder.writes else NoWatch()
     nothing = math.log(len(preprocessing.classes))
     metrics_bytes = 0
     found = newest(paths.checkpoints)
@@ -147,18 +149,19 @@ def train(
                 phases.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
-                agreed = _step(
-                    state,
-                    replica,
-                    together,
-                    batch,
-                    preprocessing,
-                    recipe,
-                    criterion,
-                    len(draws),
-                    step,
-                    stop,
-                )
+                with watch.looking(step):
+                    agreed = _step(
+                        state,
+                        replica,
+                        together,
+                        batch,
+                        preprocessing,
+                        recipe,
+                        criterion,
+                        len(draws),
+                        step,
+                        stop,
+                    )
                 loss, hits = agreed.loss, agreed.right
                 if what := state.losses.wrong(loss, nothing=nothing):
                     ids = dataset.train.ids[draws_of(dataset.train, draws)[0]]
@@ -178,6 +181,8 @@ def train(
                     lr=lr,
                     seconds=seconds,
                 )
+                if seen := watch.seen(epoch, step):
+                    metrics.append(seen)
                 metrics.append(record)
                 if agreed.stop and step < (epoch - 1) * per_epoch + len(plan):
                     raise _interrupted(state, metrics, folder)

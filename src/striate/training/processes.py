@@ -26,6 +26,7 @@ from striate.data import Split, whole_plan
 from striate.data.options import Indices
 from striate.errors import ProcessLost, RecipeError, RunError
 from striate.records import EpochRecord, Evaluation, StepRecord
+from striate.records.health import WatchedStep
 from striate.runs import Preprocessing, Setting, Tta, evaluate, evaluation_of, predict_plan
 from striate.training.norms import ReducedNorms
 
@@ -183,7 +184,7 @@ class NoMetrics:
 
     length = 0
 
-    def append(self, record: StepRecord | EpochRecord) -> None:
+    def append(self, record: StepRecord | EpochRecord | WatchedStep) -> None:
         """Nothing is written."""
 
     def cut(self, length: int) -> None:
