@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,11 +15,18 @@ from pathlib import Path
 import pytest
 from serving import COMMAND, ENV, Server, noise
 
+from striate.runs import RunPaths
+from striate.runs.lock import Lock
+
 
 @pytest.fixture(scope="module")
 def server(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(runs / "one", "--runs", runs, cwd=tmp_path_factory.mktemp("here"))
+    own = tmp_path_factory.mktemp("served") / "all"
+    shutil.copytree(runs, own)
+    lock = Lock(RunPaths(own / "two").lock)  # as though it trained
+    made = Server(own / "one", "--runs", own, cwd=own.parent)
     yield made
+    lock.release()
     if made.process.poll() is None:
         made.process.kill()
         made.process.communicate()
@@ -41,12 +49,25 @@ def test_a_gigabyte_that_is_announced_is_answered_and_the_line_closed(server: Se
         head("/predict", "Content-Length: 5", "Content-Length: 6"),
         head("/predict", "Content-Length: 5", "Transfer-Encoding: nonsense"),
         head("/predict", "Transfer-Encoding: chunked") + b"nonsense\r\n",
-        head("/predict", "X: " + "y" * 4_000_000)[:-4],
+        head("/predict", "X: " + "y" * 40_000)[:-4],
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_400(server: Server, sent: bytes) -> None:
     assert server.raw(sent).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [((), 413), (("Origin: http://evil.example",), 403)],
+    ids=["too large", "a stranger's"],
+)
+def test_who_sends_all_before_reading_hears_the_refusal(
+    server: Server, lines: tuple[str, ...], status: int
+) -> None:
+    body = b"x" * (17 * 2**20)
+    answer = server.raw(head("/predict", f"Content-Length: {len(body)}", *lines) + body)
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
 
 
 def test_another_name_is_misdirected(server: Server) -> None:
@@ -68,8 +89,13 @@ def test_it_predicts_and_serves_its_page(server: Server) -> None:
     assert (status, page[:15]) == (200, b"<!doctype html>")
 
 
-def test_ctrl_c_ends_it_with_one_line_though_a_stream_is_open(server: Server, runs: Path) -> None:
-    code, err = server.stop(signal.SIGINT)
+def test_ctrl_c_ends_it_with_one_line_though_a_stream_is_open(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+        line.sendall(b"GET /api/runs/live?run=two HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        found = b""
+        while b"event: news" not in found:
+            found += line.recv(65_536)
+        code, err = server.stop(signal.SIGINT)
     assert code == 130
     lines = [line for line in err.splitlines() if not line.startswith(("note:", "striate serves"))]
     assert lines == ["interrupted: the server has stopped"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,39 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
 from striate.web.refusals import Busy, Refusal, TooLarge, TooSlow
+
+
+DRAINED_BYTES, DRAINED_SECONDS = 32 * 2**20, 5.0
+"""What of a refused body is taken in all the same, and for how long."""
+
+
+class Heard:
+    """What a request's client sends, and whether more of its body is to come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.more = True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.more = message["type"] == "http.request" and bool(message.get("more_body", False))
+        return message
+
+    async def drain(self, headers: Headers) -> None:
+        """Take in what is left, and forget it.
+
+        A line that is closed while something is on its way is reset, and the answer with it: who
+        sends first and reads then would never hear the refusal.
+        """
+        declared = headers.get("content-length", "")
+        # Who expects "100 Continue" has sent nothing yet, and hears the refusal instead.
+        if "expect" in headers or (declared.isdecimal() and int(declared[:20]) > DRAINED_BYTES):
+            return
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAINED_SECONDS):
+                while self.more and taken <= DRAINED_BYTES:
+                    taken += len((await self()).get("body", b""))
 
 
 class Held:

@@ -16,10 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from striate.web.bodies import Held, whole_body
+from striate.web.bodies import Heard, Held, whole_body
 from striate.web.metering import Meters
 from striate.web.options import ServeOptions
-from striate.web.refusals import Busy, Refusal, said
+from striate.web.refusals import Busy, Refusal, TooSlow, said
 
 COOKIE = "striate-token"
 UPLOADS = ("/predict", "/api/look")
@@ -40,6 +40,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_BODILESS = ("GET", "HEAD", "OPTIONS")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -72,8 +73,11 @@ class Guard:
                     _add_headers(message)
                 await send(message)
 
-            answer = await self._answer(scope, headers, receive, sent)
+            heard = Heard(receive)
+            answer = await self._answer(scope, headers, heard, sent)
             if answer is not None:
+                if scope["method"] not in _BODILESS and answer.status_code != TooSlow.status:
+                    await heard.drain(headers)
                 # What was refused may still be arriving: the connection is of no more use.
                 answer.headers["Connection"] = "close"
                 await answer(scope, receive, sent)
@@ -101,7 +105,7 @@ class Guard:
         return None
 
     async def _pass_on(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["method"] in _BODILESS:
             await self._app(scope, receive, send)
             return
         limits = self._options.limits
