@@ -12,7 +12,7 @@ from torch import nn
 
 from striate.seeing.fields import fields, squared_gradients, width_of, width_of_ones
 from striate.seeing.looking import subject_of
-from striate.seeing.places import Place
+from striate.seeing.places import Place, block_places
 from striate.tracing import trace
 
 Kernels = Sequence[tuple[int, int, int]]
@@ -79,6 +79,33 @@ def test_after_training_the_field_is_narrower_than_the_trace_allows(trained) -> 
         assert row["after"]["width"] > 0.5
     values = {check.name: check.value for check in piece.checks}
     assert values["outside"] == 0.0
+    # A stage of one block hands on what its block does.
+    assert [one["path"] for one in piece.facts["blocks"]] == [
+        "stages.0.blocks.0",
+        "stages.1.blocks.0",
+    ]
+    for row, block in zip(rows, piece.facts["blocks"], strict=True):
+        for when in ("before", "after"):
+            assert block[when]["width"] == pytest.approx(row[when]["width"])
+
+
+def test_blocks_of_others_are_the_members_of_their_lists(trained) -> None:
+    class Other(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
+                nn.ReLU(),
+                nn.Conv2d(4, 4, 3, padding=1, stride=2),
+            )
+            self.head = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.body(x).mean(dim=(2, 3)))
+
+    subject = subject_of(Other(), trained.images, trained.preprocessing, trained.evaluation, seed=3)
+    assert [place.path for place in block_places(subject)] == ["body.0", "body.2"]
+    assert [place.path for place in block_places(subject, most=2)] == ["body.0", "body.2"]
 
 
 def test_a_field_that_is_too_small_is_caught(trained) -> None:

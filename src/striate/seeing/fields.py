@@ -27,7 +27,7 @@ from striate.records import Check, Evidence
 from striate.runs import evaluating
 from striate.seeing.control import settled_norms
 from striate.seeing.passing import hooked
-from striate.seeing.places import Place, as_map, map_places
+from striate.seeing.places import Place, as_map, block_places, map_places
 from striate.seeing.saliency import Forward
 from striate.seeing.subject import Subject, Tick
 from striate.seeing.traced import seen_by
@@ -40,7 +40,7 @@ MOST_APART = 0.25
 
 
 def fields(subject: Subject, tick: Tick) -> list[Evidence]:
-    """One piece: facts ``layers``, a row for each place, in order of passing."""
+    """One piece: facts ``layers``, a row for each place, and ``blocks``, in order of passing."""
     places = map_places(subject)
     if not places:
         return [
@@ -106,10 +106,33 @@ def fields(subject: Subject, tick: Tick) -> list[Evidence]:
             name="fields",
             title=TITLE,
             arrays=arrays,
-            facts={"layers": rows, "images": len(inputs), "split": subject.images.name},
+            facts={
+                "layers": rows,
+                "blocks": _of_blocks(subject, start, inputs),
+                "images": len(inputs),
+                "split": subject.images.name,
+            },
             checks=tuple(checks),
         )
     ]
+
+
+def _of_blocks(subject: Subject, start: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
+    """The widths alone, of every block, for what is drawn along the depth."""
+    return [
+        {
+            "path": place.path,
+            **{
+                when: {"width": _width(_squares(subject, module, place, inputs))}
+                for when, module in (("before", start), ("after", subject.module))
+            },
+        }
+        for place in block_places(subject)
+    ]
+
+
+def _width(squares: NDArray[np.float64]) -> float:
+    return float(np.mean(width_of(np.sqrt(squares.mean(axis=0)))))
 
 
 def width_of_ones(kernels: Iterable[tuple[int, int, int]]) -> float:

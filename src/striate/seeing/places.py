@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from striate.seeing.passing import submodules, watch
 from striate.seeing.subject import Subject
 
 BLOCKS = 4
+MOST_BLOCKS = 24
 
 Layout = Literal["channels-first", "channels-last", "tokens"]
 
@@ -81,6 +83,39 @@ def places_of(seen: dict[str, Tensor], inputs: Tensor, calls: dict[str, int]) ->
         for path, handed in seen.items()
         if calls[path] == 1 and (place := _place(path, handed, grids)) is not None
     ]
+
+
+def block_places(subject: Subject, most: int = MOST_BLOCKS) -> list[Place]:
+    """Blocks that hand on a map with rows and columns, in order of passing; ``most`` of them.
+
+    Of a Network the blocks of its stages; of another module the members of its shallowest lists.
+    """
+    module = subject.module
+    parts = submodules(module)
+    if isinstance(module, Network):
+        paths = [path for path in parts if re.fullmatch(r"stages\.\d+\.blocks\.\d+", path)]
+    else:
+        lists = (nn.Sequential, nn.ModuleList)
+        members = [p for p in parts if p and isinstance(parts.get(p.rpartition(".")[0]), lists)]
+        depth = min((path.count(".") for path in members), default=0)
+        paths = [path for path in members if path.count(".") == depth]
+        # What only acts on one element at a time looks no further than what it is given.
+        paths = [path for path in paths if any(True for _ in parts[path].parameters())]
+    calls: dict[str, int] = {}
+    inputs = subject.inputs(subject.looked_at[:1])
+    with torch.no_grad():
+        _, seen = watch(module, paths, lambda: subject.logits(module, inputs), calls=calls)
+    grids = _grids(seen, inputs)
+    found = [
+        place
+        for path, handed in seen.items()
+        if calls[path] == 1
+        and (place := _place(path, handed, grids)) is not None
+        and not place.skip
+    ]
+    if len(found) <= most:
+        return found
+    return [found[round(at * (len(found) - 1) / (most - 1))] for at in range(most)]
 
 
 def _before_the_last(module: nn.Module, places: list[Place]) -> list[Place]:
