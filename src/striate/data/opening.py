@@ -14,6 +14,7 @@ from striate.data.opening_files import open_files
 from striate.data.options import DataOptions
 from striate.data.parallel import Progress
 from striate.data.resolving import list_samples
+from striate.data.shards.opening import is_shards, open_shards
 from striate.data.sources.listing import Decoded
 
 
@@ -30,6 +31,9 @@ def open_data(
     and the mend.
     """
     options = options or DataOptions()
+    if is_shards(spec):
+        found = open_shards(spec, options)
+        return found if options.normalise is None else found.normalised_by(*options.normalise)
     listing = list_samples(spec, options)
     if all(isinstance(part.content, Decoded) for part in listing.parts.values()):
         found = open_arrays(listing, options)

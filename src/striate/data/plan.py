@@ -24,18 +24,27 @@ def epoch_plan(
     """One epoch's batches of the N samples of ``split``, as arrays of draws.
 
     ceil(N / batch_size) batches whose sizes differ by at most one, the larger ones first; a pure
-    function of (seed, epoch, the set of ids).  ``every``: each sample comes once.  ``balanced``: N
-    draws, of each class as many as of any other (but for one); the samples of a class come by
-    turns, so that over the epochs each comes as often as the others of its class.
+    function of (seed, epoch, the set of ids), and for shards of which of them lie together.
+    ``every``: each sample comes once.  ``balanced``: N draws, of each class as many as of any other
+    (but for one); the samples of a class come by turns, so that over the epochs each comes as often
+    as the others of its class.
     """
     _check(split, batch_size)
     if sampling == "every":
-        sequence = order(seed, "order", split.ids, epoch)
+        sequence = _order(split, np.arange(len(split)), split.ids, seed=seed, epoch=epoch)
     else:
         drawn = _balanced(split, seed=seed, epoch=epoch)
-        _, keys = draws_of(split, drawn)
-        sequence = drawn[order(seed, "order", keys, epoch)]
+        indices, keys = draws_of(split, drawn)
+        sequence = drawn[_order(split, indices, keys, seed=seed, epoch=epoch)]
     return np.array_split(sequence, -(-len(split) // batch_size))
+
+
+def _order(split: Split, indices: Indices, keys: Words, *, seed: int, epoch: int) -> Indices:
+    """The order of the samples at ``indices``, by their ``keys``; of shards, window by window."""
+    if split.chunked is None:
+        return order(seed, "order", keys, epoch)
+    windows = split.chunked.windows(seed=seed, epoch=epoch)[indices]
+    return np.lexsort((keys, bits(seed, "order", epoch, keys), windows))
 
 
 def draws_of(split: Split, draws: Indices) -> tuple[Indices, Words]:

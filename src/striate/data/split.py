@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.options import Indices, Pixels, Words
+from striate.data.shards.order import Chunked
 from striate.data.strings import Strings
 from striate.errors import DataError
 
@@ -49,6 +50,7 @@ class Split:
 
     ``image``: (C, H, W).  ``fill``: the training split's mean colour per channel, rounded to
     whole pixel values.  ``scale``: what a pixel is divided by to be in 0…1.
+    ``chunked``: which samples lie together, where that decides the order in which they come.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Split:
     fill: tuple[int, ...]
     truths: Truths | None = None
     scale: float = 255.0
+    chunked: Chunked | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
