@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TOOLS := tools/zoo_costs.py $(filter-out tools/_% tools/zoo_costs.py,$(wildcard tools/*.py))
 # Other people's networks, to test against.  Without what they require: torchvision asks for one
 # build of torch, and bench/peers.py imports it under any (docs/decisions/0009-peers.md).
-PEERS := timm==1.0.31 torchvision==0.29.2
+PEERS := timm==1.0.31 torchvision==0.29.2 litdata==0.2.76
 # One thread a process: the tests run side by side.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8
 

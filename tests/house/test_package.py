@@ -87,7 +87,7 @@ def test_no_file_names_an_index_of_packages(root: Path, own_files: list[Path]) -
     assert [str(path) for path in searched if hosts.search((root / path).read_bytes())] == []
 
 
-EXTRAS = ("scale", "hub", "export", "log", "web")
+EXTRAS = ("scale", "hub", "export", "log", "web", "stream")
 """What parts of the program ask for by name where it is not there."""
 
 

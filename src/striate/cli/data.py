@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from striate.cli.completing import complete_data
-from striate.cli.console import Talk, talk
+from striate.cli.console import talk
+from striate.cli.data_shards import bar, write
 from striate.cli.data_text import show_description
 from striate.cli.options import Image, Json, Quiet, Verbose
 from striate.errors import InputError, choices
@@ -83,6 +83,24 @@ def command(
             help="RAM for the encoded images of parquet files; else a quarter of what is free.",
         ),
     ] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(
+            "--shards", metavar="DIR", help="Write the data there, to be streamed, and stop."
+        ),
+    ] = None,
+    holds: Annotated[
+        Literal["bytes", "pixels"] | None,
+        typer.Option(
+            "--holds",
+            metavar="WHAT",
+            help="Of shards: bytes as the files came (the default), or decoded pixels.",
+        ),
+    ] = None,
+    shard_size: Annotated[
+        str | None,
+        typer.Option("--shard-size", metavar="SIZE", help="Of one shard; else 64MiB."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -103,7 +121,32 @@ def command(
       striate data scans --group 'patient[0-9]+' --verbose
 
       striate data cifar10 --json > described.json
+
+      striate data photos --image 224x224 --shards photos-shards
     """
+    if shards is not None:
+        told = talk(as_json=as_json, quiet=quiet)
+        describing = {"--fail-on": fail_on, "--exact": exact, "--named": named is not None}
+        for option in (option for option, given in describing.items() if given):
+            raise InputError(f"--shards writes and does not describe; leave out {option}")
+        written = write(
+            told,
+            data,
+            shards,
+            holds=holds,
+            shard_size=shard_size,
+            image=image,
+            fit=fit,
+            group=group,
+            val=val,
+            test=test,
+            cache=cache,
+        )
+        told.document(written)
+        return
+    for option, given in (("--holds", holds), ("--shard-size", shard_size)):
+        if given is not None:
+            raise InputError(f"{option} {given} is about shards; add --shards DIR")
     for one in fail_on or ():
         if one not in _FAIL_ON:
             raise InputError(f"--fail-on {one}: no such fault; {choices(one, _FAIL_ON)}")
@@ -111,7 +154,7 @@ def command(
     with told.waiting("loading PyTorch"):
         from striate.flow.describe import NAMED, describe
     shown = NAMED if as_json or verbose else _NAMED
-    with _bar(told) as tell:
+    with bar(told, "reading images") as tell:
         found = describe(
             data,
             image=image,
@@ -130,26 +173,3 @@ def command(
     watched = fail_on or ()
     if any(count and (name in watched or "any" in watched) for name, count in faults.items()):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _bar(told: Talk) -> Generator[Callable[[int, int], None]]:
-    """A progress bar while a person looks, else nothing."""
-    if told.quiet or not told.progress.is_terminal:
-        yield lambda _done, _total: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("reading images"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=told.progress, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield tell

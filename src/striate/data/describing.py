@@ -21,6 +21,7 @@ from striate.data.odd import odd_images
 from striate.data.options import DataOptions, Indices
 from striate.data.parallel import Progress
 from striate.data.resolving import list_samples
+from striate.data.shards.opening import is_shards
 from striate.data.sizing import TRAIT_RULES, form_notes
 from striate.data.sources.listing import Decoded, Listing, PartName
 from striate.data.splitting import SPLITS, group_keys
@@ -60,6 +61,11 @@ def describe_data(
     twice.  Raises DataError where there is nothing to describe.
     """
     options = options or DataOptions()
+    if is_shards(spec):
+        raise DataError(
+            f"{spec}: are shards, whose images were looked at when they were written; describe the "
+            "data they were written from"
+        )
     listing = list_samples(spec, options)
     told = Progress(progress, 2 * sum(len(part.labels) for part in listing.parts.values()))
     if all(isinstance(part.content, Decoded) for part in listing.parts.values()):

@@ -21,6 +21,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hub": ("huggingface_hub",),
     "log": ("tensorboard",),
     "scale": ("optuna",),
+    "stream": ("litdata",),
 }
 """What each extra brings, and the command that needs it says so too."""
 OTHERS = ("simplejpeg", "pillow", "timm", "torchvision", "transformers")
