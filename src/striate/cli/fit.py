@@ -12,7 +12,7 @@ import typer
 
 from striate.cli.completing import complete_arch, complete_data, complete_key, complete_recipe
 from striate.cli.console import ReaderGone, complain, talk
-from striate.cli.options import Json, Quiet
+from striate.cli.options import Cache, DiskCache, Json, Quiet
 from striate.cli.processes import follower, launched_here
 from striate.cli.stopping import terminated_as_interrupted
 from striate.errors import InputError, Interrupted, ProcessLost
@@ -81,24 +81,8 @@ def command(
             rich_help_panel=_DATA,
         ),
     ] = 0.2,
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--cache",
-            metavar="SIZE",
-            help="RAM for decoded pixels; else a quarter of what is free.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    disk_cache: Annotated[
-        str | None,
-        typer.Option(
-            "--disk-cache",
-            metavar="SIZE",
-            help="Disk for what exceeds it; else half of what is free.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
+    cache: Cache = None,
+    disk_cache: DiskCache = None,
     arch: Annotated[
         str,
         typer.Option(

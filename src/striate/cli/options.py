@@ -18,5 +18,24 @@ Image = Annotated[
     typer.Option("--image", metavar="HxW", help="Image size: 3x224x224 or 224x224."),
 ]
 
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="SIZE",
+        help="RAM for decoded pixels; else a quarter of what is free.",
+        rich_help_panel="Data",
+    ),
+]
+DiskCache = Annotated[
+    str | None,
+    typer.Option(
+        "--disk-cache",
+        metavar="SIZE",
+        help="Disk for what exceeds it; else half of what is free.",
+        rich_help_panel="Data",
+    ),
+]
 
-__all__ = ["Image", "Json", "Quiet", "Verbose", "parse_image"]
+
+__all__ = ["Cache", "DiskCache", "Image", "Json", "Quiet", "Verbose", "parse_image"]
