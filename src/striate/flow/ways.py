@@ -177,7 +177,7 @@ def _beside(subject: Subject, tick: Tick) -> Sequence[Evidence]:
     for number, one in enumerate((subject, subject.beside)):
         for place, look in enumerate(looks):
             tick(number * len(looks) + place, 2 * len(looks) + 1)
-            piece = look(one, _untold)
+            piece = _once(look, one)
             part = piece.name.rpartition(".")[2]
             found.append(replace(piece, name=f"beside.{part}.{number}"))
     return [*found, between(subject)]
@@ -190,8 +190,16 @@ def _one_after_another(
     found: list[Evidence] = []
     for done, look in enumerate(looks):
         tick(done, len(looks))
-        found.append(look(subject, _untold))
+        found.append(_once(look, subject))
     return found
+
+
+def _once(look: Callable[[Subject, Tick], Evidence], subject: Subject) -> Evidence:
+    """What a look finds, measured once however many ways take it."""
+    name = f"{look.__module__}.{look.__qualname__}"
+    if name not in subject.seen:
+        subject.seen[name] = look(subject, _untold)
+    return subject.seen[name]
 
 
 def _untold(done: int, total: int) -> None:

@@ -39,10 +39,11 @@ def beside_section(pieces: Sequence[Evidence]) -> Html:
     panels: tuple[tuple[str, Panel], ...] = (
         ("The stream, block by block", _stream),
         ("Field against probe", _fields),
-        ("Gradients of different images", _shattering),
+        ("", _shattering),
     )
     for title, draw in panels:
-        body.append(el("h4", title))
+        if title:
+            body.append(el("h4", title))
         for at, name in enumerate(names):
             body += [el("p", el("strong", str(name))), draw(parts, at)]
     if "likeness" in parts:

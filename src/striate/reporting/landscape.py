@@ -36,7 +36,7 @@ def landscape_section(piece: Evidence) -> Html:
         )
         columns = [column(f"along {at + 1}", line[at], number)[1] for at in (0, 1)]
         rows: list[list[Child]] = [
-            [minus(f"{place:+.3g}"), columns[0][at], columns[1][at]]
+            [minus(f"{place:+.3g}") if place else "0", columns[0][at], columns[1][at]]
             for at, place in enumerate(arrays["at"])
         ]
         heads = ["how far", "along the first", "along the second"]

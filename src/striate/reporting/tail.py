@@ -18,13 +18,15 @@ from striate.reporting.wording import counted, percent, short
 
 def tail_section(pieces: Sequence[Evidence]) -> Html:
     """The verdict in a sentence, the numbers it is from, and its confirmation if there is one."""
+    known = any(piece.name == "tail.confirmed" for piece in pieces)
     drawn = [
-        _confirmed(piece) if piece.name == "tail.confirmed" else _verdict(piece) for piece in pieces
+        _confirmed(piece) if piece.name == "tail.confirmed" else _verdict(piece, known=known)
+        for piece in pieces
     ]
     return join(drawn)
 
 
-def _verdict(piece: Evidence) -> Html:
+def _verdict(piece: Evidence, *, known: bool) -> Html:
     if piece.inapplicable is not None:
         return shown(piece, lambda: el("div"), "")
     facts, arrays = piece.facts, piece.arrays
@@ -47,7 +49,7 @@ def _verdict(piece: Evidence) -> Html:
         heads = ["block", "verdict", *(title for title, _ in columns)]
         return join(
             [
-                el("p", _sentence(facts, names, drop)),
+                el("p", _sentence(facts, names, drop, known=known)),
                 table(heads, rows, label="Tail", numeric=range(2, len(heads))),
             ]
         )
@@ -63,7 +65,7 @@ def _verdict(piece: Evidence) -> Html:
     return shown(piece, draw, caption)
 
 
-def _sentence(facts: Mapping[str, Any], names: Sequence[str], drop: int) -> str:
+def _sentence(facts: Mapping[str, Any], names: Sequence[str], drop: int, *, known: bool) -> str:
     if not drop:
         return "Nothing could go: what can be read off linearly rises up to the last block."
     saved: Mapping[str, float] = facts["saved"]
@@ -71,7 +73,7 @@ def _sentence(facts: Mapping[str, Any], names: Sequence[str], drop: int) -> str:
         f"The last {counted(drop, 'block')} could go (from {names[-drop]} on): that saves "
         f"{short(int(saved['macs']))} MACs ({percent(saved['macs_share'], 0)}) and "
         f"{short(int(saved['params']))} parameters ({percent(saved['params_share'], 0)}). "
-        + ("--confirm trains it without them." if facts["own"] else "")
+        + ("--confirm trains it without them." if facts["own"] and not known else "")
     ).rstrip()
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Pixels
-from striate.records import Evaluation, Trace
+from striate.records import Evaluation, Evidence, Trace
 from striate.runs import Preprocessing, Setting, logits_of
 from striate.seeing.control import redrawn, settled_norms
 from striate.seeing.passing import device_of
@@ -83,7 +83,7 @@ class Subject:
     instead of those ``pictures`` chooses.  ``fresh``: makes the network with other random weights,
     by number; without it the weights of each layer are shuffled.  ``train``: the images it was
     trained on, where they are at hand.  ``beside``: another network on the same images, where two
-    are compared.
+    are compared.  ``seen``: what several ways take and one has measured, by the function that did.
     """
 
     module: nn.Module
@@ -98,6 +98,9 @@ class Subject:
     fresh: Callable[[int], nn.Module] | None = None
     train: Images | None = None
     beside: Subject | None = None
+    seen: dict[str, Evidence] = field(
+        default_factory=dict[str, Evidence], compare=False, repr=False
+    )
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """The network's input for these images: (n, C, H, W) float32."""

@@ -64,7 +64,7 @@ def tail(subject: Subject, probes: Evidence, lens: Evidence, lesions: Evidence) 
     probe = np.array([_at(name, points, accuracy) for name in names])
     best = float(accuracy.max())
     images = int(probes.facts["images"])
-    limit = best - math.sqrt(max(best * (1 - best), 0.0) / images)
+    limit = best - _error(best, images)
     enough = np.flatnonzero(probe >= limit)
     drop = len(names) - 1 - int(enough[0]) if len(enough) else 0
     arrays = {"probe": probe}
@@ -92,6 +92,12 @@ def tail(subject: Subject, probes: Evidence, lens: Evidence, lesions: Evidence) 
         },
         checks=probes.checks,
     )
+
+
+def _error(rate: float, images: int) -> float:
+    """The binomial standard error of a rate, by the rule of succession: that of 100 % is not 0."""
+    likely = (rate * images + 1) / (images + 2)
+    return math.sqrt(likely * (1 - likely) / images)
 
 
 def _blocks(subject: Subject, lens: Evidence) -> tuple[str, ...]:
