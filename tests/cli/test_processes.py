@@ -8,16 +8,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from striate.records import StepRecord
 from striate.runs import RunInfo, read_metrics
 
-Striate = Callable[..., Any]
+TINY = """\
+name = "tiny"
+image = [1, 8, 8]
+classes = 10
+
+[stem]
+width = 8
+
+[[stages]]
+block = "basic"
+depth = 1
+width = 16
+stride = 2
+"""
 
 
 def _child_of_rank(parent: int, rank: int) -> int:
@@ -31,8 +42,9 @@ def _child_of_rank(parent: int, rank: int) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc (Linux)")
 def test_a_killed_process_is_started_again_and_no_step_is_missed(
-    striate: Striate, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
     command = ["fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"]
     command += ["--batch", "64", "--epochs", "12", "--out", "run", "--json"]
     process = subprocess.Popen(

@@ -18,6 +18,7 @@ from striate._version import __version__
 from striate.cli import (
     advise,
     check,
+    cluster,
     code,
     conv,
     data,
@@ -67,6 +68,7 @@ app.command("trace", rich_help_panel="Look at a design")(trace.command)
 app.command("check", rich_help_panel="Look at a design")(check.command)
 app.command("scale", rich_help_panel="Look at a design")(scale.command)
 app.command("advise", rich_help_panel="Look at a design")(advise.command)
+app.command("cluster", rich_help_panel="Look at a design")(cluster.command)
 app.command("zoo", rich_help_panel="Look at a design")(zoo.command)
 app.command("doctor", rich_help_panel="Learn")(doctor.command)
 app.command("conv", rich_help_panel="Learn")(conv.command)

@@ -6,11 +6,13 @@ records, errors; never torch.
 """
 
 from striate.scaling.budgets import UNITS, Budget, named_budgets, parse_budgets
+from striate.scaling.cluster import KINDS, Kind, Network, Step, Work, step_on
 from striate.scaling.family import Member, member, published, sides
 from striate.scaling.growth import RULES, TAN_AND_LE, Growth, growth
 from striate.scaling.solve import LEAST, MOST, Measure, Solution, largest, same
 
 __all__ = [
+    "KINDS",
     "LEAST",
     "MOST",
     "RULES",
@@ -18,9 +20,13 @@ __all__ = [
     "UNITS",
     "Budget",
     "Growth",
+    "Kind",
     "Measure",
     "Member",
+    "Network",
     "Solution",
+    "Step",
+    "Work",
     "growth",
     "largest",
     "member",
@@ -29,4 +35,5 @@ __all__ = [
     "published",
     "same",
     "sides",
+    "step_on",
 ]
