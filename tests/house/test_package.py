@@ -95,7 +95,7 @@ EXTRAS = ("scale", "hub", "export", "log", "web", "stream")
     ("folder", "extras"),
     [
         ("src", EXTRAS),
-        ("bench", ("export",)),
+        ("bench", ("dev", "export")),
         ("tools", ("dev",)),
         ("tests", ("dev", *EXTRAS)),
     ],
