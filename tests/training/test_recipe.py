@@ -65,7 +65,7 @@ def test_every_setting_is_written() -> None:
         ("[augment]\nflop = true", "r.toml: unknown key 'augment.flop'; did you mean flip?"),
         ("lr = 0", "r.toml: lr = 0 should be greater than 0"),
         ("lr = inf", "r.toml: lr = inf should be a finite number"),
-        ("optimiser = 'adam'", "r.toml: optimiser = 'adam' should be 'sgd' or 'adamw'"),
+        ("optimiser = 'adam'", "r.toml: optimiser = 'adam' should be 'sgd', 'adamw' or 'muon'"),
         ("seed = -1\nepochs = 0", "seed = -1 should be greater than or equal to 0 (and 1 more)"),
         ("optimiser = 'adamw'\nlr = 2", "r.toml: lr = 2.0 is no rate for adamw; 0.001 is usual"),
         ("[augment]\ntranslate = -1", "r.toml: augment.translate = -1 should be greater than"),

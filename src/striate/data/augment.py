@@ -38,7 +38,8 @@ it is small enough to be had again and again without asking the system for fresh
 class Augment:
     """What may be changed at random.
 
-    ``flip``: left to right, for every second image.
+    ``flip``: left to right, for every second image; which they are is drawn once, and from then on
+    they take turns, so that two epochs show both sides of each (Jordan 2024, section 3.6).
     ``translate``: by up to this many pixels on both axes; what comes in is the image reflected
     about its edge pixel (He et al. 2015, section 4.2, pad with zeros; a reflection brings no
     colour that the image does not have).
@@ -101,7 +102,7 @@ def _change(
     """What is done after the crop, to ``pixels`` (n, C, H, W) where they lie."""
     drawn = _Drawn(keys, seed=seed, epoch=epoch)
     if augment.flip:
-        chosen = drawn.below(2, "augment.flip") == 1
+        chosen = drawn.mirrored()
         pixels[chosen] = pixels[chosen, :, :, ::-1]
     if augment.translate:
         _translate(pixels, augment.translate, drawn)
@@ -131,6 +132,10 @@ class _Drawn:
 
     def below(self, count: int, purpose: str) -> Indices:
         return integers(self._seed, purpose, count, self._epoch, self._keys)
+
+    def mirrored(self) -> NDArray[np.bool_]:
+        """Which are seen from the other side in this epoch."""
+        return (integers(self._seed, "augment.flip", 2, self._keys) + self._epoch) % 2 == 1
 
     def between(self, low: float, high: float, purpose: str) -> NDArray[np.float64]:
         return low + (high - low) * uniform(self._seed, purpose, self._epoch, self._keys)

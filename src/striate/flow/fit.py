@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from striate.arch import Arch
 from striate.checking import check
-from striate.data import Dataset, epoch_plan, load_batch, open_data
+from striate.data import Dataset, open_data
 from striate.errors import DataError
 from striate.flow.batch import fitting_batch, memory_told
 from striate.flow.choose import Need, choose
@@ -44,6 +41,9 @@ from striate.flow.fit_shared import (
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
 from striate.flow.hub import Progress
 from striate.flow.network import built, suited, traced, users_errors
+from striate.flow.planning import frozen_for, measured
+from striate.flow.quick import NAME as QUICK
+from striate.flow.quick import choose_quick
 from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
 from striate.flow.targets import resolve
 from striate.flow.weights import put_weights
@@ -53,22 +53,15 @@ from striate.flow.weights_fit import (
 )
 from striate.records import Run
 from striate.runs import (
-    SETTINGS,
-    Preprocessing,
     RunFolder,
-    known_setting,
 )
 from striate.runs import Target as KeptTarget
 from striate.training import (
     Facts,
     Notice,
     Processes,
-    Recipe,
     begin_run,
     default_recipe,
-    freeze,
-    plan,
-    probe,
 )
 
 DEFAULT_MINUTES = 10.0
@@ -140,7 +133,8 @@ def _begun(
 
     network = None if target is None else suited(target, dataset)
     if network is None:
-        choice = choose(_need(dataset, options))
+        design = choose_quick if options.recipe == QUICK else choose
+        choice = design(_need(dataset, options, from_file))
         network, why, found = choice.arch, choice.why, choice.trace
     else:
         found = traced(network, dataset.image)
@@ -167,31 +161,16 @@ def _begun(
             )
         reasons = (*reasons, said)
     yield Probing(reasons=reasons)
-    candidates = SETTINGS if recipe.setting == "auto" else (known_setting(recipe.setting),)
-    images, labels = _first_batch(dataset, recipe)
     with users_errors(network.name), memory_told(recipe, network, dataset.image):
-        probed = probe(
-            module,
-            images,
-            labels,
-            recipe,
-            classes=len(dataset.classes),
-            candidates=candidates,
-            fresh=options.reprobe,
-        )
+        found_speed = measured(module, dataset, recipe, fresh=options.reprobe)
+    probed = found_speed.probe
     yield Probed(probe=probed)
-    planned = plan(
-        recipe,
-        train_images=len(dataset.train),
-        val_images=len(dataset.val),
-        images_per_second=speed_of_all(probed.chosen.images_per_second, together),
-    )
     yield from told_of_plan(recipe, together)
     refuse_small(recipe, dataset, together)
     if probed.nondeterministic is not None:
-        recipe = recipe.with_({"deterministic": False})
         yield Notice(text=probed.nondeterministic)
-    frozen = freeze(recipe, planned, setting=probed.setting, decoder=dataset.decoder)
+    speed = speed_of_all(found_speed.speed(recipe), together)
+    frozen, planned = frozen_for(recipe, dataset, found_speed, speed=speed)
 
     notes: dict[str, Any] = {
         "command": command,
@@ -232,7 +211,7 @@ def _begun(
         yield from trained(job, planned.seconds, resume=False)
 
 
-def _need(dataset: Dataset, options: FitOptions) -> Need:
+def _need(dataset: Dataset, options: FitOptions, from_file: dict[str, Any]) -> Need:
     facts = Facts(
         train_images=len(dataset.train),
         classes=len(dataset.classes),
@@ -244,14 +223,7 @@ def _need(dataset: Dataset, options: FitOptions) -> Need:
         image=dataset.image,
         classes=len(dataset.classes),
         train_images=len(dataset.train),
-        seconds=60 * (options.minutes or DEFAULT_MINUTES),
+        seconds=60 * (options.minutes or from_file.get("minutes") or DEFAULT_MINUTES),
         epochs=options.epochs or default_recipe(facts).recipe.epochs,
         cores=os.cpu_count() or 1,
     )
-
-
-def _first_batch(dataset: Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The images and labels that the probe measures on, as the network gets them."""
-    first = epoch_plan(dataset.train, seed=recipe.seed, epoch=1, batch_size=recipe.batch_size)[0]
-    batch = load_batch(dataset.train, first, augment=None, seed=recipe.seed, epoch=1)
-    return Preprocessing.of(dataset)(torch.as_tensor(batch.pixels)), torch.as_tensor(batch.labels)

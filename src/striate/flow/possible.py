@@ -13,7 +13,7 @@ from torch import nn
 from striate.building import droppable
 from striate.data import Dataset
 from striate.errors import DataError, RecipeError
-from striate.training import Recipe
+from striate.training import Recipe, small_problem, whitening_problem
 
 
 def possible(
@@ -37,6 +37,16 @@ def possible(
             raise RecipeError(f"drop_path = {recipe.drop_path:g}: {why}; take drop_path away")
         lost["drop_path"] = 0.0
         said.append(f"No stochastic depth (drop_path), though the recipe has it: {why}.")
+    if recipe.whiten and (why := whitening_problem(module)) is not None:
+        if name is None or "whiten" in asked_for:
+            raise RecipeError(f"whiten: {why}; leave whiten out, or change that convolution")
+        lost["whiten"] = False
+        said.append(f"No whitening filters (whiten), though the recipe has them: {why}.")
+    if (why := small_problem(module, recipe, dataset.image)) is not None:
+        if name is None or any(key.startswith("small") for key in asked_for):
+            raise RecipeError(f"small: {why}; leave small out")
+        lost["small"] = None
+        said.append(f"One image size (small), though the recipe has two: {why}.")
     try:
         recipe.augment.to_augment().refuse_for(dataset)
     except DataError as error:

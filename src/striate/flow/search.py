@@ -30,7 +30,7 @@ from striate.flow.search_told import (
 )
 from striate.flow.settings import device_name
 from striate.flow.sizes import image_option
-from striate.flow.trials import Source, Trial, probed_setting, trial_events, trial_recipe
+from striate.flow.trials import Source, Trial, trial_events, trial_recipe, trial_speed
 from striate.records import EpochRecord
 from striate.records.search import Candidate, Proxy, judged
 from striate.runs.atomic import atomic_write
@@ -236,7 +236,7 @@ def _setting(base: Arch, dataset: Dataset, options: SearchOptions) -> str:
     """What all are trained in, so that arithmetic tells none of them apart."""
     if options.setting != "auto":
         return options.setting
-    return probed_setting(base, dataset, trial_recipe(base, dataset, _machine(options))).setting
+    return trial_speed(base, dataset, trial_recipe(base, dataset, _machine(options))).probe.setting
 
 
 def _asked(data: str, base: Arch, proxy: Proxy, options: SearchOptions) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from striate.errors import InputError, RecipeError
 from striate.flow.events import FitOptions
 from striate.flow.imbalance import imbalance_said
 from striate.flow.possible import possible
+from striate.flow.quick import NAME as QUICK
+from striate.flow.quick import quick_defaults
 from striate.flow.tuning import tuning_said
 from striate.flow.weights import Loaded
 from striate.training import (
@@ -148,6 +150,8 @@ def recipe_for(
     by_default = loaded is not None and name is None
     if by_default:
         recipe = recipe.with_(_flat(named_recipe("finetune")))
+    if name == QUICK:
+        recipe = recipe.with_(quick_defaults(Facts.of(dataset, module)))
     recipe = recipe.with_(from_file, where=_where(options))
     if loaded is not None and recipe.finetune is not None:
         recipe = recipe.with_(_needless(loaded, {} if name else from_file))

@@ -249,14 +249,14 @@ def _setting(plan: Plan, options: SweepOptions) -> str:
     from dataclasses import replace
 
     from striate.data import open_data
-    from striate.flow.trials import probed_setting
+    from striate.flow.trials import trial_speed
 
     dearest = max(plan.designs, key=lambda design: design.point.macs)
     dataset = plan.dataset
     if dataset.image != dearest.arch.image:
         dataset = open_data(plan.spec, replace(plan.opening, image=dearest.arch.image))
     device_name(dearest.recipe.device)
-    return probed_setting(dearest.arch, dataset, dearest.recipe).setting
+    return trial_speed(dearest.arch, dataset, dearest.recipe).probe.setting
 
 
 def _latency(plan: Plan, options: SweepOptions, study: Study) -> dict[str, float]:

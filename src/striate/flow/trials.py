@@ -12,18 +12,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from striate.arch import Arch, load_arch, to_dict
-from striate.data import DataOptions, Dataset, epoch_plan, load_batch
+from striate.data import DataOptions, Dataset
 from striate.errors import DataError, RunError
 from striate.flow.data import lasting
 from striate.flow.folders import begun_folder
 from striate.flow.network import built
+from striate.flow.planning import SPEED_SECONDS, Measured, frozen_for, measured
 from striate.flow.result import run_record
 from striate.records import EpochRecord, Evaluation, Run, StepRecord
 from striate.runs import (
-    SETTINGS,
     Preprocessing,
     RunFolder,
     RunInfo,
@@ -37,19 +35,12 @@ from striate.runs import (
 from striate.training import (
     Facts,
     Notice,
-    Probe,
     Recipe,
     begin_run,
     default_recipe,
-    freeze,
-    plan,
-    probe,
     train,
 )
 from striate.training import from_toml as recipe_from_toml
-
-PROBE_SECONDS = 0.5
-"""How long the steps of a trial are timed where its setting is given and only its speed is new."""
 
 _MACHINE = (
     "steps", "setting", "threads", "workers", "device", "decoder", "versions", "deterministic",
@@ -164,11 +155,11 @@ def trial_events(
         yield from _gone_on(arch, dataset, recipe, folder)
         return
     _clear_unbegun(folder)
-    found = probed_setting(arch, dataset, recipe)
+    speed = trial_speed(arch, dataset, recipe)
+    found = speed.probe
     if found.nondeterministic is not None:
-        recipe = recipe.with_({"deterministic": False})
         yield Notice(text=found.nondeterministic)
-    frozen = _frozen(recipe, dataset, found)
+    frozen, _ = frozen_for(recipe, dataset, speed)
     origin = source or Source(spec=dataset.name)
 
     def begin(made: RunFolder) -> None:
@@ -277,29 +268,8 @@ def _trial(
     )
 
 
-def probed_setting(arch: Arch, dataset: Dataset, recipe: Recipe) -> Probe:
+def trial_speed(arch: Arch, dataset: Dataset, recipe: Recipe) -> Measured:
     """The setting of a training and its speed: measured once for each network, and remembered."""
     module = built(arch, recipe.seed, dataset.image)
-    first = epoch_plan(dataset.train, seed=recipe.seed, epoch=1, batch_size=recipe.batch_size)[0]
-    batch = load_batch(dataset.train, first, augment=None, seed=recipe.seed, epoch=1)
-    images = Preprocessing.of(dataset)(torch.as_tensor(batch.pixels))
     given = recipe.setting != "auto"
-    return probe(
-        module,
-        images,
-        torch.as_tensor(batch.labels),
-        recipe,
-        classes=len(dataset.classes),
-        candidates=(known_setting(recipe.setting),) if given else SETTINGS,
-        budget=PROBE_SECONDS if given else 6.0,
-    )
-
-
-def _frozen(recipe: Recipe, dataset: Dataset, found: Probe) -> Recipe:
-    planned = plan(
-        recipe,
-        train_images=len(dataset.train),
-        val_images=len(dataset.val),
-        images_per_second=found.chosen.images_per_second,
-    )
-    return freeze(recipe, planned, setting=found.setting, decoder=dataset.decoder)
+    return measured(module, dataset, recipe, budget=SPEED_SECONDS if given else 6.0)

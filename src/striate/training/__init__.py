@@ -28,7 +28,9 @@ from striate.training.recipe import (
     load_recipe,
     to_toml,
 )
+from striate.training.resizing import mean_speed, small_problem, small_side
 from striate.training.schedule import lr_at
+from striate.training.whitening import whitening_problem
 
 __all__ = [
     "TABLES",
@@ -58,13 +60,17 @@ __all__ = [
     "load_recipe",
     "lost_processes",
     "lr_at",
+    "mean_speed",
     "named_recipe",
     "plan",
     "probe",
     "recipe_names",
     "scales",
+    "small_problem",
+    "small_side",
     "started_together",
     "steps_per_epoch",
     "to_toml",
     "train",
+    "whitening_problem",
 ]

@@ -45,12 +45,14 @@ from striate.training.processes import Agreed, NoMetrics, Processes
 from striate.training.recipe import Recipe
 from striate.training.recovery import Lost, Recovery, finite
 from striate.training.replica import Replica
+from striate.training.resizing import resized
 from striate.training.schedule import lr_at
 from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
 from striate.training.steady import steady_generators, steady_process, steady_step
 from striate.training.unreadable import or_saved
 from striate.training.watching import NoWatch, Watch
+from striate.training.whitening import whitened
 
 
 def train(
@@ -79,7 +81,32 @@ def train(
     """
     if not recipe.frozen or recipe.steps is None:
         raise RecipeError("the recipe is not frozen yet; freeze it before training")
-    setting, steps = known_setting(recipe.setting), recipe.steps
+    keep = folder.paths.start if folder.writes else None
+    with whitened(module, dataset, recipe, keep=keep):
+        yield from _trained(
+            module,
+            dataset,
+            recipe,
+            folder,
+            steps=recipe.steps,
+            resume=resume,
+            together=together or Processes(),
+            checkpoint_every=checkpoint_every,
+        )
+
+
+def _trained(
+    module: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: RunFolder,
+    *,
+    steps: int,
+    resume: bool,
+    together: Processes,
+    checkpoint_every: float | None,
+) -> Iterator[StepRecord | EpochRecord | Notice]:
+    setting = known_setting(recipe.setting)
     preprocessing = Preprocessing.of(dataset)
     augment, mix = recipe.augment.to_augment(), recipe.mix.to_mix()
     criterion = Loss.of(recipe, dataset)
@@ -89,7 +116,6 @@ def train(
         )
     per_epoch = steps_per_epoch(len(dataset.train), recipe.batch_size)
     paths = folder.paths
-    together = together or Processes()
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
     phases, replica = Phases(state.module, recipe), Replica(state.module, together)
@@ -110,7 +136,9 @@ def train(
     every = Every(checkpoint_every)
 
     with (
-        steady_process(threads=recipe.threads, deterministic=recipe.deterministic),
+        steady_process(
+            threads=recipe.threads, deterministic=recipe.deterministic, device=recipe.device
+        ),
         closing(_metrics(folder, metrics_bytes)) as metrics,
         StopAsked() as stop,
         phases.ending(),
@@ -271,6 +299,7 @@ def _step(
     classes = len(preprocessing.classes)
     setting = known_setting(recipe.setting)
     images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
+    images = resized(images, recipe, step=step)
     state.optimiser.zero_grad()
     keys = torch.as_tensor(batch.keys.view(np.int64))
     with (

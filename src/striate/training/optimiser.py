@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from striate.errors import RunError
 from striate.training.layers import layers_of
-from striate.training.recipe import Recipe
+from striate.training.muon import Muon
+from striate.training.recipe import MuonPart, Recipe
 
 _NORMS = (
     nn.modules.batchnorm._NormBase,  # pyright: ignore[reportPrivateUsage] # batch and instance norms have no public base
@@ -65,6 +66,8 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         for (layer, decayed), members in groups.items()
         if members
     ]
+    if recipe.optimiser == "muon":
+        return _muon(module, recipe)
     fused = _can_fuse(parameters.values())
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(options, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
@@ -87,14 +90,52 @@ def _can_fuse(parameters: Iterable[Tensor]) -> bool:
     )
 
 
+def _muon(module: nn.Module, recipe: Recipe) -> Muon:
+    """Muon over filters and hidden matrices, SGD over biases, scales and the last layer."""
+    rates, batch = recipe.muon or MuonPart(), recipe.batch_size
+    layers = layers_of(module)
+    convolutions = {
+        f"{path}.weight": part.groups
+        for path, part in cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
+        if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    }
+    decayed = decays(module)
+    groups: dict[tuple[int, str, int], list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if name not in decayed:
+            continue
+        layer = layers.of(name)
+        if name.endswith("bias"):
+            kind = "bias"
+        elif not decayed[name] or not name.endswith("weight"):
+            kind = "scale"
+        else:
+            kind = "last" if layer == layers.last else "filters"
+        key = (layer if recipe.finetune else 0, kind, convolutions.get(name, 1))
+        groups.setdefault(key, []).append(parameter)
+    found: list[dict[str, Any]] = []
+    for (layer, kind, blocks), members in groups.items():
+        filters = kind == "filters"
+        rate = {"bias": rates.bias, "scale": rates.scale, "last": rates.last}.get(kind, 0) * batch
+        times = 1.0 if filters else rate / recipe.lr
+        shrinks = kind in ("bias", "last") and rate > 0
+        found.append({
+            "params": members, "layer": layer, "filters": filters, "blocks": blocks,
+            "times": times, "momentum": recipe.momentum if filters else rates.momentum,
+            "weight_decay": rates.decay * batch / rate if shrinks else 0.0,
+        })  # fmt: skip
+    return Muon(found)
+
+
 def set_lr(
     optimiser: torch.optim.Optimizer, lr: float, layers: Sequence[float] = (), *, times: float = 1.0
 ) -> float:
     """Apply ``lr``, or its own of ``layers``' rates, to every group from the next step on, so many
-    ``times``; returns what ``lr`` has become.
+    ``times`` (and the group's own); returns what ``lr`` has become.
     """
     for group in optimiser.param_groups:
-        group["lr"] = (layers[group["layer"]] if layers else lr) * times
+        own = layers[cast("int", group["layer"])] if layers else lr
+        group["lr"] = own * times * cast("float", group.get("times", 1.0))
     return lr * times
 
 

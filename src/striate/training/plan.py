@@ -9,7 +9,7 @@ import torch
 
 from striate.errors import RecipeError
 from striate.runs import Setting, versions
-from striate.training.recipe import Recipe
+from striate.training.recipe import MuonPart, Recipe
 
 EVALUATION_COST = 1 / 3
 """Cost of looking at an image without training on it: the forward pass is about a third of the
@@ -84,7 +84,8 @@ def plan_epochs(
 def plan(
     recipe: Recipe, *, train_images: int, val_images: int, images_per_second: float | None
 ) -> Plan:
-    """The recipe's plan: by its ``minutes`` where it has them, else by its ``epochs``.
+    """The recipe's plan: by its ``minutes`` (and ``most_epochs``) where it has them, else by its
+    ``epochs``.
 
     ``RecipeError`` where minutes are asked for and no speed was measured.
     """
@@ -100,7 +101,10 @@ def plan(
             f"minutes = {recipe.minutes:g} needs a measured speed; let the probe run, "
             "or give epochs"
         )
-    return plan_minutes(recipe.minutes, images_per_second=images_per_second, **sizes)
+    found = plan_minutes(recipe.minutes, images_per_second=images_per_second, **sizes)
+    if recipe.most_epochs is not None and found.epochs > recipe.most_epochs:
+        return plan_epochs(recipe.most_epochs, images_per_second=images_per_second, **sizes)
+    return found
 
 
 def freeze(recipe: Recipe, plan: Plan, *, setting: Setting, decoder: str) -> Recipe:
@@ -112,6 +116,7 @@ def freeze(recipe: Recipe, plan: Plan, *, setting: Setting, decoder: str) -> Rec
             "setting": setting,
             "threads": recipe.threads or torch.get_num_threads(),
             "decoder": decoder,
+            **({"muon": MuonPart()} if recipe.optimiser == "muon" and not recipe.muon else {}),
             "versions": versions(),
         }
     )

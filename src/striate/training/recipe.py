@@ -34,7 +34,8 @@ class AugmentPart(_Part):
     """What is done to training images, by chance keyed on (seed, epoch, sample id)."""
 
     flip: bool = False
-    """Mirror half of the images left to right: only where a mirrored image is of the same class."""
+    """Mirror half of the images left to right, and the other half in the next epoch: only where a
+    mirrored image is of the same class."""
     translate: Natural = 0
     """Shift by up to this many pixels along each axis; what comes in is the border's padding."""
     cutout: Natural = 0
@@ -90,6 +91,34 @@ class FinetunePart(_Part):
     layer is a block; of more than twelve blocks, neighbours are one layer."""
 
 
+class MuonPart(_Part):
+    """What Muon leaves to SGD with Nesterov momentum: biases, norms and the last layer.
+
+    Rates are for one image: a batch's is as many times as high (Goyal et al. 2017, section 2.1).
+    The figures are those of airbench94_muon (Jordan 2024), for means instead of sums.
+    """
+
+    bias: Annotated[float, Field(gt=0)] = 0.053
+    """Rate of biases."""
+    scale: Annotated[float, Field(ge=0)] = 2.5e-4
+    """Rate of norms' and other scales, and of positions and tokens."""
+    last: Annotated[float, Field(gt=0)] = 1e-5
+    """Rate of the last layer's weights."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.85
+    """Of all three."""
+    decay: Annotated[float, Field(ge=0)] = 2e-6
+    """Share by which a gradient step shrinks biases and the last layer's weights, for one image."""
+
+
+class SmallPart(_Part):
+    """Smaller images first (Howard 2018; Tan and Le 2021, section 4)."""
+
+    side: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Their height and width, as a share of the full ones."""
+    until: Share = 0.5
+    """Share of all steps, from the first, that see them."""
+
+
 class Recipe(_Part):
     """Training settings.  Defaults for a data set come from ``default_recipe``."""
 
@@ -99,17 +128,20 @@ class Recipe(_Part):
     """Passes over the training split; with ``minutes`` the plan decides and writes it here."""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Time budget of training, validation included; it decides the number of steps."""
+    most_epochs: Positive | None = None
+    """With ``minutes``: no more passes than this, however long the time."""
     batch_size: Positive = 128
     """Images a step, at most: an epoch's batches differ in size by at most one."""
 
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    """SGD with Nesterov momentum, or AdamW (Loshchilov and Hutter 2019)."""
+    optimiser: Literal["sgd", "adamw", "muon"] = "sgd"
+    """SGD with Nesterov momentum, AdamW (Loshchilov and Hutter 2019), or Muon for filters and other
+    matrices (Jordan et al. 2024) with SGD for the rest."""
     lr: Annotated[float, Field(gt=0)] = 0.1
-    """Highest learning rate."""
+    """Highest learning rate; Muon's is relative to the length of the weights."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of SGD; AdamW's first beta."""
+    """Of SGD and of Muon; AdamW's first beta."""
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    """Of weights of two dimensions or more; never of norms and biases."""
+    """Of weights of two dimensions or more, never of norms and biases; ``muon`` has its own."""
     schedule: Literal["cosine", "linear"] = "cosine"
     """How the rate falls to zero after the warm-up."""
     warmup: Share = 0.1
@@ -141,6 +173,13 @@ class Recipe(_Part):
     """What is done to each training image."""
     mix: MixPart = MixPart()
     """Training images that are mixed with one another."""
+    muon: MuonPart | None = None
+    """The rates that stand beside Muon's; of no other optimiser, and ``freeze`` writes them."""
+    small: SmallPart | None = None
+    """Smaller images first; none for one size from the first step to the last."""
+    whiten: bool = False
+    """Set the first convolution to whiten the images' patches, and do not train it (Jordan 2024,
+    section 3.2); it needs both signs of every component, 2·channels·kernel² filters."""
     finetune: FinetunePart | None = None
     """Only where weights that were trained before are trained on."""
 
@@ -181,6 +220,10 @@ class Recipe(_Part):
                 'sampling = "balanced" shows all classes alike, and class_weights = "balanced" '
                 "would count the rare ones twice; take one of them"
             )
+        if self.optimiser == "muon" and self.lr >= 1:
+            raise ValueError(
+                f"lr = {self.lr} would turn filters over at every step of muon; 0.24 is usual"
+            )
         return self
 
     @property
@@ -213,6 +256,8 @@ TABLES: dict[str, type[_Part]] = {
     "augment": AugmentPart,
     "mix": MixPart,
     "finetune": FinetunePart,
+    "muon": MuonPart,
+    "small": SmallPart,
 }
 """The recipe's tables, whose keys are written ``table.key`` where a recipe is flat."""
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from striate.building import keyed_step
 from striate.keyed import bits
+from striate.training.heap import kept_heap
 
 
 class _Deterministic(Protocol):
@@ -32,8 +33,11 @@ _options = cast(_Deterministic, torch.utils.deterministic)
 
 
 @contextmanager
-def steady_process(*, threads: int, deterministic: bool) -> Generator[None]:
-    """``threads`` CPU threads and, if asked, deterministic algorithms inside; as before outside."""
+def steady_process(*, threads: int, deterministic: bool, device: str = "cpu") -> Generator[None]:
+    """``threads`` CPU threads and, if asked, deterministic algorithms inside; as before outside.
+
+    On the CPU, memory that is freed inside is kept (``kept_heap``).
+    """
     before = (
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
@@ -49,7 +53,8 @@ def steady_process(*, threads: int, deterministic: bool) -> Generator[None]:
     _options.fill_uninitialized_memory = False  # costs time, and nothing reads it
     torch.backends.cudnn.benchmark = False
     try:
-        yield
+        with kept_heap(device):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])

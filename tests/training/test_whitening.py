@@ -1,0 +1,81 @@
+"""Filters that whiten, against the covariance of what they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from striate.data import Dataset, open_data
+from striate.errors import RecipeError
+from striate.training import Recipe, whitening_problem
+from striate.training.whitening import IMAGES, LEAST, whiten, whitened, whitening_filters
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Dataset:
+    return open_data("shapes")
+
+
+def test_what_the_filters_give_is_white() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(300, 3, 12, 12, generator=generator)
+    images = nn.functional.avg_pool2d(images, 3, stride=1) * 4  # neighbours agree, as in images
+    filters = whitening_filters(images, (2, 2))
+    assert filters.shape == (24, 3, 2, 2)
+    out = nn.functional.conv2d(images, filters).transpose(0, 1).reshape(24, -1).double()
+    second = out @ out.T / out.shape[1]
+    patches = nn.functional.unfold(images, (2, 2)).transpose(1, 2).reshape(-1, 12).double()
+    values = torch.linalg.eigvalsh(patches.T @ patches / len(patches)).flip(0)
+    expected = torch.diag(values / (values + LEAST))
+    torch.testing.assert_close(second[:12, :12], expected, rtol=0, atol=2e-3)
+    torch.testing.assert_close(filters[12:], -filters[:12])
+
+
+def test_it_is_a_function_of_seed_and_images(shapes: Dataset) -> None:
+    def filters(seed: int) -> torch.Tensor:
+        conv = nn.Conv2d(shapes.image[0], 2 * shapes.image[0] * 4, 2)
+        whiten(nn.Sequential(conv), shapes, seed=seed)
+        assert conv.bias is not None
+        assert not conv.bias.any()
+        return conv.weight.detach()
+
+    assert torch.equal(filters(0), filters(0))
+    if len(shapes.train) > IMAGES:
+        assert not torch.equal(filters(0), filters(1))
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (nn.Linear(4, 2), "the network has no convolution"),
+        (nn.Conv2d(4, 8, 3, groups=2), " works in 2 groups"),
+        (
+            nn.Sequential(nn.Conv2d(3, 64, 7)),
+            "0 has 64 filters of 3×7×7, and both signs of every component would be 294",
+        ),
+        (nn.Sequential(nn.ReLU(), nn.Conv2d(3, 24, 2)), None),
+    ],
+)
+def test_which_networks_can_whiten(module: nn.Module, said: str | None) -> None:
+    assert whitening_problem(module) == said
+
+
+def test_inside_it_is_not_trained_and_its_weights_are_kept(shapes: Dataset, tmp_path: Path) -> None:
+    conv = nn.Conv2d(shapes.image[0], 2 * shapes.image[0] * 4, 2)
+    recipe, keep = Recipe().with_({"whiten": True}), tmp_path / "start.safetensors"
+    with whitened(nn.Sequential(conv), shapes, recipe, keep=keep):
+        assert not conv.weight.requires_grad
+        assert keep.exists()
+    assert conv.weight.requires_grad
+    before = nn.Conv2d(3, 8, 2)
+    with whitened(before, shapes, Recipe(), keep=tmp_path / "none"):
+        assert before.weight.requires_grad
+    assert not (tmp_path / "none").exists()
+    with (
+        pytest.raises(RecipeError, match=r"whiten:  has 8 filters of 3×2×2.*leave whiten out"),
+        whitened(before, shapes, recipe, keep=keep),
+    ):
+        pass
