@@ -25,6 +25,9 @@ share = st.floats(0, 1, exclude_max=True)
             "seed": st.integers(0, 2**31),
             "minutes": st.floats(1e-9, 1e9),
             "optimiser": st.sampled_from(["sgd", "adamw"]),
+            "muon.scale": share,
+            "small.side": st.floats(0.01, 1),
+            "whiten": st.booleans(),
             "lr": positive,
             "momentum": share,
             "weight_decay": st.floats(0, 1e6),
@@ -55,7 +58,7 @@ def test_every_setting_is_written() -> None:
     written = tomllib.loads(to_toml(Recipe()))
     missing = set(Recipe.model_fields) - set(written)
     # those that are not set
-    assert missing == {"minutes", "clip", "finetune", "steps", "versions"}
+    assert missing == {"minutes", "most_epochs", "clip", "muon", "small", "finetune", "steps", "versions"}
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,14 @@ class Muon(torch.optim.Optimizer):
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
             if group["filters"]:
-                state["length"] = parameter.norm()
+                state["length"] = parameter.square().sum().sqrt()
         buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
         gradient = gradient.add(buffer, alpha=momentum)
         if not group["filters"]:
             parameter.add_(gradient, alpha=-lr)
             return
         length = cast("float", state["length"])
-        parameter.mul_(length / parameter.norm().clamp_min(_TINY))
+        parameter.mul_(length / (parameter.square().sum().sqrt() + _TINY))
         rows = (group["blocks"], len(parameter) // group["blocks"], -1)
         update = orthogonal(gradient.reshape(rows)).reshape(parameter.shape)
         # A step of rate 1 would be as long as a bank of filters of length 1 each.
