@@ -58,7 +58,16 @@ def test_every_setting_is_written() -> None:
     written = tomllib.loads(to_toml(Recipe()))
     missing = set(Recipe.model_fields) - set(written)
     # those that are not set
-    assert missing == {"minutes", "most_epochs", "clip", "muon", "small", "finetune", "steps", "versions"}
+    assert missing == {
+        "minutes",
+        "most_epochs",
+        "clip",
+        "muon",
+        "small",
+        "finetune",
+        "steps",
+        "versions",
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,14 @@ SIZES = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 PARAMS_PER_IMAGE = 200
 FEWEST_EPOCHS = 6
 """Passes that a network must be able to make within the time, to be thought of."""
-MACS_PER_SECOND_PER_CORE = 130e9
+MACS_PER_SECOND_PER_CORE = 150e9
 """Nominal training throughput of one CPU core, forward and backward, with bf16 in hardware.  Only
 the choice of width leans on it; the steps are planned from what is measured."""
 KNOWN = frozenset({"SH103"})
 """What the linter may find: pools that leave out the last row of an odd map.  To look at it too
 costs a quarter more time, in which another pass gains more (docs/decisions/0023-quick.md)."""
+SMALL_COST = (1 + 0.75**2) / 2
+"""What a pass costs on average where half of them see images of three quarters of the side."""
 STEPS = 25
 MOST_IMAGES = 2_000
 """A batch is an epoch's images over ``STEPS``, at most ``MOST_IMAGES`` (Jordan 2024)."""
@@ -55,7 +57,7 @@ def choose_quick(need: Need) -> Choice:
         need.seconds
         * need.cores
         * MACS_PER_SECOND_PER_CORE
-        / (3 * max(1, need.train_images) * FEWEST_EPOCHS)
+        / (3 * SMALL_COST * max(1, need.train_images) * FEWEST_EPOCHS)
     )
     best: Choice | None = None
     for times in SIZES:

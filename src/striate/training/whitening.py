@@ -102,8 +102,8 @@ def whitened(
     """Inside, the first convolution whitens and is not trained, if the recipe says so; afterwards
     it can be trained again.
 
-    The weights before step 1, which are then no function of the seed alone, are written to ``keep``,
-    if it is given, unless they are there already.
+    The weights before step 1, which are then no function of the seed alone, are written to
+    ``keep``, if it is given, unless they are there already.
     """
     if not recipe.whiten:
         yield

@@ -1,0 +1,116 @@
+"""Recipe ``quick``: its network, what follows the data, what is left out where it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from striate.arch import adapt, map_sizes, zoo
+from striate.building import build
+from striate.checking import check
+from striate.errors import RecipeError
+from striate.flow import fit as fitting
+from striate.flow.choose import Need
+from striate.flow.events import FitOptions
+from striate.flow.quick import FEWEST_EPOCHS, KNOWN, choose_quick, quick_defaults, quick_suited
+from striate.runs import read_metrics
+from striate.training import Facts, Recipe, load_recipe, named_recipe, whitening_problem
+from striate.training import from_toml as recipe_from_toml
+
+
+def need(
+    image: tuple[int, int, int] = (3, 32, 32), minutes: float = 5, images: int = 50_000
+) -> Need:
+    return Need(
+        image=image, classes=10, train_images=images, seconds=60 * minutes, epochs=30, cores=2
+    )
+
+
+@pytest.mark.parametrize(
+    "image", [(3, 32, 32), (1, 8, 8), (3, 64, 48), (1, 28, 28), (3, 224, 224), (4, 100, 160)]
+)
+def test_its_network_suits_any_image(image: tuple[int, int, int]) -> None:
+    choice = choose_quick(need(image))
+    network = build(choice.arch, seed=0)
+    assert whitening_problem(network) is None
+    assert min(map_sizes(choice.arch)[-1]) <= 4
+    assert {finding.code for finding in check(choice.trace)} <= KNOWN
+    assert choice.arch.image == image
+
+
+def test_on_cifar_it_is_the_papers() -> None:
+    arch = choose_quick(need()).arch
+    paper = zoo("airbench94")
+    assert arch.model_copy(update={"name": paper.name}) == paper
+
+
+def test_it_grows_with_the_time_and_the_images_allow_it() -> None:
+    def macs(minutes: float, images: int = 50_000) -> int:
+        return choose_quick(need(minutes=minutes, images=images)).trace.totals.macs
+
+    assert macs(0.2) < macs(1) < macs(5) < macs(20)
+    few = choose_quick(need(minutes=60, images=2_000)).trace.totals
+    assert few.params <= 200 * 2_000
+    assert FEWEST_EPOCHS > 1
+
+
+def test_the_batch_follows_the_data() -> None:
+    def facts(images: int, crops: bool = False) -> Facts:
+        return Facts(train_images=images, classes=10, image=(3, 32, 32), normed=True, crops=crops)
+
+    assert quick_defaults(facts(50_000))["batch_size"] == 2_000
+    assert quick_defaults(facts(1_000_000))["batch_size"] == 2_000
+    assert quick_defaults(facts(1_250))["batch_size"] == 50
+    assert quick_defaults(facts(30))["batch_size"] == 8
+    assert quick_defaults(facts(50_000))["augment.translate"] == 2
+    assert quick_defaults(facts(50_000, crops=True))["augment.translate"] == 0
+
+
+def test_what_does_not_fit_is_left_out_and_said() -> None:
+    recipe = Recipe().with_({"whiten": True, "small.side": 0.5})
+    network = build(adapt(zoo("resnet20"), classes=10))
+    found = quick_suited(recipe, network, (3, 32, 32))
+    assert not found.recipe.whiten
+    assert found.recipe.small == recipe.small
+    (said,) = found.said
+    assert said == (
+        "No whitening filters: stem.conv has 16 filters of 3×3×3, and both signs of every "
+        "component would be 54."
+    )
+    flat = nn.Sequential(nn.Conv2d(3, 24, 2), nn.Flatten(), nn.Linear(24 * 31 * 31, 10))
+    found = quick_suited(recipe, flat, (3, 32, 32))
+    assert found.recipe.whiten
+    assert found.recipe.small is None
+    assert found.said[0].startswith(
+        "One image size from the first step to the last: the network does not take 16x16 images"
+    )
+
+
+def test_a_recipe_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "white.toml"
+    file.write_text("whiten = true\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"white\.toml: whiten: stem\.conv has 16 filters of"):
+        fitting.fit("digits", FitOptions(recipe=str(file), arch="resnet20", epochs=1))
+    file.write_text("[small]\nside = 0.5\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"small: the network does not take 4x4 images"):
+        fitting.fit("digits", FitOptions(recipe=str(file), arch="mlp", epochs=1))
+
+
+def test_it_trains_digits_with_few_passes(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = fitting.fit("digits", FitOptions(recipe="quick", epochs=4, threads=1, out=out))
+    assert run.accuracy > 0.95
+    recipe = load_recipe(out / "recipe.toml")
+    assert (recipe.optimiser, recipe.whiten, recipe.epochs) == ("muon", True, 4)
+    assert recipe.muon is not None
+    assert (out / "start.safetensors").exists()
+    records = list(read_metrics(out / "metrics.jsonl"))
+    assert records[0].loss < 3
+
+
+def test_the_file_says_what_it_says() -> None:
+    recipe = recipe_from_toml(named_recipe("quick"))
+    assert recipe.minutes == 5
+    assert (recipe.small and recipe.small.side, recipe.lr, recipe.momentum) == (0.75, 0.24, 0.6)
