@@ -10,14 +10,21 @@ from torch import nn
 from striate.arch import adapt, map_sizes, zoo
 from striate.building import build
 from striate.checking import check
+from striate.data import Dataset, open_data
 from striate.errors import RecipeError
 from striate.flow import fit as fitting
 from striate.flow.choose import Need
 from striate.flow.events import FitOptions
-from striate.flow.quick import FEWEST_EPOCHS, KNOWN, choose_quick, quick_defaults, quick_suited
+from striate.flow.possible import possible
+from striate.flow.quick import FEWEST_EPOCHS, KNOWN, choose_quick, quick_defaults
 from striate.runs import read_metrics
 from striate.training import Facts, Recipe, load_recipe, named_recipe, whitening_problem
 from striate.training import from_toml as recipe_from_toml
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return open_data("digits")
 
 
 def need(
@@ -68,30 +75,31 @@ def test_the_batch_follows_the_data() -> None:
     assert quick_defaults(facts(50_000, crops=True))["augment.translate"] == 0
 
 
-def test_what_does_not_fit_is_left_out_and_said() -> None:
+def test_what_does_not_fit_is_left_out_and_said(digits: Dataset) -> None:
     recipe = Recipe().with_({"whiten": True, "small.side": 0.5})
-    network = build(adapt(zoo("resnet20"), classes=10))
-    found = quick_suited(recipe, network, (3, 32, 32))
-    assert not found.recipe.whiten
-    assert found.recipe.small == recipe.small
-    (said,) = found.said
-    assert said == (
-        "No whitening filters: stem.conv has 16 filters of 3×3×3, and both signs of every "
-        "component would be 54."
+    network = build(adapt(zoo("resnet20"), image=(1, 8, 8), classes=10))
+    found, said = possible(recipe, digits, network, asked_for=(), name="quick")
+    assert not found.whiten
+    assert found.small == recipe.small
+    assert " ".join(said) == (
+        "No whitening filters (whiten), though the recipe has them: stem.conv has 16 filters of "
+        "1×3×3, and both signs of every component would be 18."
     )
-    flat = nn.Sequential(nn.Conv2d(3, 24, 2), nn.Flatten(), nn.Linear(24 * 31 * 31, 10))
-    found = quick_suited(recipe, flat, (3, 32, 32))
-    assert found.recipe.whiten
-    assert found.recipe.small is None
-    assert found.said[0].startswith(
-        "One image size from the first step to the last: the network does not take 16x16 images"
+    flat = nn.Sequential(nn.Conv2d(1, 8, 2), nn.Flatten(), nn.Linear(8 * 7 * 7, 10))
+    found, said = possible(recipe, digits, flat, asked_for=(), name="quick")
+    assert found.whiten
+    assert found.small is None
+    assert said[0].startswith(
+        "One image size (small), though the recipe has two: the network does not take 4x4 images"
     )
+    with pytest.raises(RecipeError, match=r"small: the network does not take 4x4"):
+        possible(recipe, digits, flat, asked_for={"small.side"}, name="quick")
 
 
 def test_a_recipe_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "white.toml"
     file.write_text("whiten = true\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"white\.toml: whiten: stem\.conv has 16 filters of"):
+    with pytest.raises(RecipeError, match=r"whiten: stem\.conv has 16 filters of"):
         fitting.fit("digits", FitOptions(recipe=str(file), arch="resnet20", epochs=1))
     file.write_text("[small]\nside = 0.5\n", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"small: the network does not take 4x4 images"):

@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from striate.flow.imbalance import imbalance_said
-from striate.flow.key_values import key_values
-from striate.flow.possible import possible
 
 import striate
 from striate.arch import zoo
@@ -22,6 +19,9 @@ from striate.errors import DataError, RecipeError
 from striate.flow.confidence import tta_of
 from striate.flow.events import Evaluated, FitOptions, Probing, Training
 from striate.flow.fit import fit_events
+from striate.flow.imbalance import imbalance_said
+from striate.flow.key_values import key_values
+from striate.flow.possible import possible
 from striate.records import EpochRecord
 from striate.runs import known_setting, predict_split, read_metrics
 from striate.training import Notice, Recipe, from_toml, named_recipe

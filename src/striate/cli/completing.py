@@ -10,7 +10,7 @@ from striate.arch import zoo_names
 
 _BUILT_IN = ("digits", "shapes")
 
-_RECIPES = ("finetune", "standard", "strong")  # ``recipe_names``, whose room loads torch
+_RECIPES = ("finetune", "quick", "standard", "strong")  # ``recipe_names``, whose room loads torch
 _KEYS = (  # of ``Recipe``, whose room loads torch
     "augment.cutout=", "augment.erase=", "augment.policy=rand", "augment.policy=trivial",
     "augment.translate=", "class_weights=balanced", "clip=", "drop_path=", "ema=",

@@ -145,7 +145,7 @@ def command(
         typer.Option(
             "--recipe",
             metavar="NAME|FILE",
-            help="standard, strong, finetune, or a recipe.toml.",
+            help="quick, standard, strong, finetune, or a recipe.toml.",
             autocompletion=complete_recipe,
             rich_help_panel=_TRAINING,
         ),

@@ -8,6 +8,7 @@ the map is at most 4 px.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from striate.arch import Arch, Head, Pool, Stage, Stem
 from striate.checking import check
 from striate.errors import ArchError
@@ -28,7 +29,7 @@ MACS_PER_SECOND_PER_CORE = 150e9
 the choice of width leans on it; the steps are planned from what is measured."""
 KNOWN = frozenset({"SH103"})
 """What the linter may find: pools that leave out the last row of an odd map.  To look at it too
-costs a quarter more time, in which another pass gains more (docs/decisions/0023-quick.md)."""
+costs a quarter more time, in which another pass gains more (docs/decisions/0030-quick.md)."""
 SMALL_COST = (1 + 0.75**2) / 2
 """What a pass costs on average where half of them see images of three quarters of the side."""
 STEPS = 25

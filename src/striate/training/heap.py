@@ -2,7 +2,7 @@
 
 glibc gives every large block back to the system as soon as it is freed, and the system hands out
 fresh pages one by one, each filled with zeros first: a training step that allocates gigabytes of
-activations spends a third of its time there (docs/decisions/0022-heap-that-is-kept.md).  Other C
+activations spends a third of its time there (docs/decisions/0029-memory-is-kept.md).  Other C
 libraries have no such switch, and are left as they are.
 """
 

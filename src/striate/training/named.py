@@ -13,7 +13,7 @@ def recipe_names() -> tuple[str, ...]:
     """The names, in alphabetical order.
 
     >>> recipe_names()
-    ('finetune', 'standard', 'strong')
+    ('finetune', 'quick', 'standard', 'strong')
     """
     found = (path.name for path in _FOLDER.iterdir())
     return tuple(sorted(name[:-5] for name in found if name.endswith(".toml")))
