@@ -56,6 +56,7 @@ def test_what_is_left_on_the_screen(striate: Striate, columns: int) -> None:
     for heading in ("Data  digits", "Network  tiny", "Check", "Recipe", "Training", "Test"):
         assert any(line.startswith(heading) for line in left)
     assert "━" not in text, "the bar goes away"
+    assert "▁" not in text, "and so do the curves"
     for passing in ("reading images", "measuring", "looking inside", "loading PyTorch"):
         assert passing not in text
     assert left[-2:] == ["Report  run/report.html", ""]
@@ -63,8 +64,11 @@ def test_what_is_left_on_the_screen(striate: Striate, columns: int) -> None:
 
 def test_the_bar_shows_how_far_it_is(striate: Striate) -> None:
     shown = plain(striate(*FIT, columns=80, env=COLOURS).out)
-    bar = re.compile(r"epoch \d · loss \d\.\d{3} · acc \d+% · [\d,]+ images/s [━╸╺ ]+\d+:\d\d left")
+    bar = re.compile(r"epoch \d/2 · step \d+ of 40 · [\d,]+ images/s [━╸╺ ]+(\d+|-):(\d\d|--) left")
     assert bar.search(shown)
+    curves = re.compile(r"loss \d\.\d{3} [▁▂▃▄▅▆▇█]+  acc \d+\.\d% [▁▂▃▄▅▆▇█]+")
+    assert curves.search(shown)
+    assert re.search(r"acc \S+ \S+  val \d+\.\d% [▁▂▃▄▅▆▇█]", shown)
     for passing in ("loading PyTorch", "measuring the numeric settings", "looking inside"):
         assert passing in shown
 
@@ -108,8 +112,8 @@ def test_a_resumed_run_times_itself_from_where_it_goes_on(striate: Striate) -> N
     assert striate(*FIT, stop=stop).code == 130
     shown = plain(striate("fit", "--resume", "run", columns=80, env=COLOURS).out)
     assert "Training goes on  2 epochs" in shown
-    assert "epoch 2 · " in shown
-    assert "epoch 1 · " not in shown
+    assert "epoch 2/2 · " in shown
+    assert "epoch 1/2 · " not in shown
 
 
 def test_ctrl_c_leaves_a_clean_screen(striate: Striate) -> None:

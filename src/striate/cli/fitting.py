@@ -22,6 +22,7 @@ from rich.progress import (
 
 from striate.cli.check_text import show_findings
 from striate.cli.console import Talk, duration, plain_table, show_paragraph
+from striate.cli.fitting_live import Curves, TrainingBar
 from striate.cli.layers import layer_table, totals_lines, unknown
 from striate.cli.pictures import can_show, row_of_images
 from striate.data import Dataset
@@ -56,6 +57,7 @@ class Display:
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._speed: float | None = None
+        self._curves, self._epochs = Curves(), 0
         self._live = talk.progress.is_terminal and not talk.quiet
 
     def __enter__(self) -> Display:
@@ -187,13 +189,13 @@ class Display:
         )
         talk.tell(f"into {escape(str(event.folder))}", indent=2, hang=2)
         if self._live:
-            self._open(
-                TextColumn("{task.fields[text]}"),
-                BarColumn(bar_width=None),
-                TimeRemainingColumn(compact=True),
-                TextColumn("left"),
-                total=recipe.steps or 1,
-            )
+            self._close()
+            self._curves = Curves()
+            console = talk.progress
+            self._bar = TrainingBar(self._curves, console, redirect_stdout=console is talk.people)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=recipe.steps or 1, text="")
+            self._epochs = recipe.epochs
 
     @show.register
     def _(self, event: StepRecord) -> None:
@@ -204,15 +206,17 @@ class Display:
             # A resumed run begins in the middle, and is to be timed from there.
             self._bar.reset(self._task, total=event.steps, completed=event.step - 1)
         self._speed = now if self._speed is None else 0.9 * self._speed + 0.1 * now
+        self._curves.step(event)
         self._bar.update(
             self._task,
             completed=event.step,
-            text=f"epoch {event.epoch} · loss {event.loss:.3f} · acc {event.accuracy:.0%} · "
+            text=f"epoch {event.epoch}/{self._epochs} · step {event.step:,} of {event.steps:,} · "
             f"{self._speed:,.0f} images/s",
         )
 
     @show.register
     def _(self, event: EpochRecord) -> None:
+        self._curves.epoch(event)
         judged = ""
         if event.val_accuracy is not None:
             loss = "not finite" if event.val_loss is None else f"{event.val_loss:.3f}"
