@@ -48,7 +48,11 @@ def joined(device: str = "auto") -> Generator[Processes]:
         yield Processes()
         return
     gpu = _gpu(device)
-    store, rank, count = next(rendezvous("env://"))
+    found, rank, count = next(rendezvous("env://"))
+    # The elastic agent's store outlives processes that are started again, and holds the addresses
+    # of those before them.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = PrefixStore(f"striate {attempt} {count}", found)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if gpu else "gloo", store=store, rank=rank, world_size=count
     )
