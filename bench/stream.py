@@ -92,7 +92,7 @@ def learn(folder: Path, log: Path, *, workers: int, epochs: int | None) -> None:
     """Train on the plan of epochs 1, 2 … and append the ids of each step to ``log``.
 
     What is in ``log`` already was seen before: it goes on behind it.  ``epochs``: None for ever,
-    and then no ids are kept.
+    and then the ids of the first step alone are kept.
     """
     torch.set_num_threads(1)
     split = open_data(str(folder)).train
@@ -101,6 +101,7 @@ def learn(folder: Path, log: Path, *, workers: int, epochs: int | None) -> None:
     )
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01)
     done = log.stat().st_size // 8 if log.exists() else 0
+    begun = False
     with log.open("ab", buffering=0) as file:
         file.truncate(8 * done)
         for epoch in count(1) if epochs is None else range(1, epochs + 1):
@@ -115,10 +116,9 @@ def learn(folder: Path, log: Path, *, workers: int, epochs: int | None) -> None:
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-                if epochs is not None:
+                if epochs is not None or not begun:
                     os.write(file.fileno(), batch.ids.astype("<u8").tobytes())
-            if epochs is None:
-                print(epoch, flush=True)
+                    begun = True
 
 
 def started(folder: Path, log: Path, workers: int, epochs: int | None) -> subprocess.Popen[bytes]:
@@ -169,8 +169,12 @@ def _rss(pid: int) -> int:
 
 
 def watched(folder: Path, log: Path, minutes: float, workers: int) -> list[dict[str, Cell]]:
-    """Train for ``minutes``; a row for each of them, with the median of its last ten seconds."""
+    """Train for ``minutes`` from the first step on; a row for each of them, with the median of its
+    last ten seconds.
+    """
     process = started(folder, log, workers, None)
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.05)
     begun = time.monotonic()
     rows: list[dict[str, Cell]] = []
     first = 0.0
@@ -238,8 +242,8 @@ def _record(
         what=f"{asked.images:,} images of {'x'.join(map(str, SHAPE))} in {size / 2**20:,.0f} MiB "
         f"of shards train a small network by striate's plan, with {asked.workers} loader process"
         f"{'' if asked.workers == 1 else 'es'}, epoch after epoch: resident memory at the end of "
-        "each minute (median of ten seconds). Beside it one epoch is killed by SIGKILL after a third "
-        "and after two thirds, and gone on with by 0, 2 and 1 loader processes.",
+        "each minute (median of ten seconds). Beside it one epoch is killed by SIGKILL after a "
+        "third and after two thirds, and gone on with by 0, 2 and 1 loader processes.",
         command=command(),
         commit=head,
         changed=changed,
