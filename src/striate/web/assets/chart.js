@@ -8,12 +8,12 @@ export function chart({title, x, lines, share = false}) {
   const drawn = lines.filter(line => line.points.length);
   const points = drawn.flatMap(line => line.points);
   if (points.length === 0) return el("figure.chart", {}, el("figcaption", {}, title), el("p.calm", {}, "nothing yet"));
-  const [low, high] = range(points.map(point => point[1]), share);
+  const [low, high, step] = range(points.map(point => point[1]));
   const [first, last] = [Math.min(...points.map(point => point[0])), Math.max(...points.map(point => point[0]))];
   const across = value => LEFT + (WIDE - LEFT - RIGHT) * (last > first ? (value - first) / (last - first) : 0.5);
   const up = value => TALL - BOTTOM - (TALL - BOTTOM - TOP) * (value - low) / (high - low);
   const shown = value => share ? `${Math.round(1000 * value) / 10}%` : plain(Number(value.toPrecision(3)));
-  const grid = [0, 1, 2, 3].map(step => low + (high - low) * step / 3);
+  const grid = Array.from({length: Math.round((high - low) / step) + 1}, (_, number) => low + number * step);
   const ends = drawn.map(line => `${line.name}: ${shown(line.points.at(-1)[1])} at ${x} ${line.points.at(-1)[0]}`).join("; ");
   return el("figure.chart", {},
     el("figcaption", {}, title),
@@ -30,9 +30,11 @@ export function chart({title, x, lines, share = false}) {
 
 const mark = (line, index) => line.quiet ? ".quiet-line" : `.s${(line.colour ?? index) % 6 + 1}`;
 
-function range(values, share) {
+// Round numbers around all values, and the round step between them: 1, 2 or 5 of some power of ten.
+function range(values) {
   const low = Math.min(...values), high = Math.max(...values);
-  if (share) return [Math.max(0, low - 0.02), Math.min(1, high + 0.02) || 1];
-  const pad = (high - low || Math.abs(high) || 1) * 0.05;
-  return [low - pad, high + pad];
+  const room = (high - low || Math.abs(high) || 1) / 3, power = 10 ** Math.floor(Math.log10(room));
+  const step = [1, 2, 5, 10].map(times => times * power).find(size => size >= room);
+  const first = Math.floor(low / step + 1e-9) * step;
+  return [first, Math.max(first + step, Math.ceil(high / step - 1e-9) * step), step];
 }
