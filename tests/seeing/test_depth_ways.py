@@ -11,8 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.arch import Arch, Stage, Stem
+from striate.building import build
 from striate.flow.ways import named_ways
 from striate.records import Evidence
+from striate.reporting.stream import stream_section
 from striate.seeing.looking import subject_of
 from striate.seeing.subject import LookOptions, Subject
 
@@ -34,7 +37,9 @@ def _looked(way: str, subject: Subject) -> dict[str, Evidence]:
 def test_a_trained_network_passes_every_check(trained: Any) -> None:
     subject = _subject(trained)
     stream = _looked("stream", subject)
-    assert list(stream) == ["stream.strip", "stream.lens", "stream.lesions"]
+    assert list(stream) == ["stream.strip", "stream.lens", "stream.lesions", "stream.order"]
+    # Its two blocks are not alike, so none can take the other's place.
+    assert "can change places" in (stream.pop("stream.order").inapplicable or "")
     blocks = ["stages.0.blocks.0", "stages.1.blocks.0"]
     for piece in stream.values():
         assert piece.inapplicable is None
@@ -56,6 +61,19 @@ def test_a_trained_network_passes_every_check(trained: Any) -> None:
     assert not probes.withheld
     assert probes.arrays["accuracy"][-1] > probes.arrays["before"][-1] + 0.2
     assert depth["depth.saturation"].facts["names"] == ["stem.conv", *blocks, "head.linear"]
+
+
+def test_blocks_that_are_alike_change_places(fresh_case: Callable[[nn.Module], Any]) -> None:
+    stages = (Stage(block="basic", depth=3, width=6), Stage(block="basic", depth=1, width=6))
+    arch = Arch(name="alike", image=(1, 12, 12), classes=4, stem=Stem(width=6), stages=stages)
+    piece = _looked("stream", _subject(fresh_case(build(arch, seed=0))))["stream.order"]
+    assert not piece.withheld
+    assert len(piece.facts["blocks"]) == 4
+    assert piece.arrays["swaps"].tolist() == [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
+    assert (piece.arrays["tau"][:3] < 1).all()
+    assert 0 <= piece.arrays["accuracy"].min() <= piece.arrays["accuracy"].max() <= 1
+    page = stream_section([piece])
+    assert "4 can change places" in str(page)
 
 
 def test_the_ledger_and_the_paths_of_the_pictures(trained: Any) -> None:
