@@ -25,6 +25,7 @@ from striate.cli import (
     doctor,
     export,
     fit,
+    lr,
     predict,
     push,
     runs,
@@ -56,6 +57,7 @@ app = typer.Typer(
 
 app.command("data", rich_help_panel="Train")(data.command)
 app.command("fit", rich_help_panel="Train")(fit.command)
+app.command("lr", rich_help_panel="Train")(lr.command)
 app.command("sweep", rich_help_panel="Train")(sweep.command)
 app.command("runs", rich_help_panel="Train")(runs.command)
 app.command("predict", rich_help_panel="Use")(predict.command)

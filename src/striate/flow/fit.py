@@ -134,7 +134,7 @@ def _begun(
     network = None if target is None else suited(target, dataset)
     if network is None:
         design = choose_quick if options.recipe == QUICK else choose
-        choice = design(_need(dataset, options, from_file))
+        choice = design(need_of(dataset, options, from_file))
         network, why, found = choice.arch, choice.why, choice.trace
     else:
         found = traced(network, dataset.image)
@@ -211,7 +211,8 @@ def _begun(
         yield from trained(job, planned.seconds, resume=False)
 
 
-def _need(dataset: Dataset, options: FitOptions, from_file: dict[str, Any]) -> Need:
+def need_of(dataset: Dataset, options: FitOptions, from_file: dict[str, Any]) -> Need:
+    """What ``--arch auto`` chooses by."""
     facts = Facts(
         train_images=len(dataset.train),
         classes=len(dataset.classes),
