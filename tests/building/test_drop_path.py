@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.arch import Arch, Head, Stage, Stem, zoo
 from striate.building import build, droppable, keyed_step, stochastic_depth
-from striate.building.blocks.drop_path import DropPath
+from striate.building.drop_path import DropPath
 
 ARCH = Arch(
     name="small",

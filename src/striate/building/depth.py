@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import nn
 
-from striate.building.blocks.drop_path import DropPath
+from striate.building.drop_path import DropPath
 
 
 def droppable(module: nn.Module) -> dict[str, list[tuple[str, DropPath]]]:

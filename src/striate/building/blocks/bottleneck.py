@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from striate.arch import Stage
-from striate.building.blocks.drop_path import DropPath
+from striate.building.drop_path import DropPath
 from striate.building.parts import Style, make_activation, make_conv, make_norm
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.arch import Stage
-from striate.building.blocks.drop_path import DropPath
+from striate.building.drop_path import DropPath
 from striate.building.parts import LayerScale, Style, make_activation, token_norm
 
 
