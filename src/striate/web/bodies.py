@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 
 from striate.web.refusals import Busy, Refusal, TooLarge, TooSlow
 
-DRAINED_BYTES, DRAINED_SECONDS = 32 * 2**20, 5.0
+DRAINED_BYTES, DRAINED_SECONDS = 32 * 2**20, 30.0
 """What of a refused body is taken in all the same, and for how long."""
 
 
