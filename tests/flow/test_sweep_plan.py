@@ -107,6 +107,7 @@ def test_several_families_have_axes_of_their_own() -> None:
         "deit_tiny_patch16-small-depth4",
     ]
     assert {design.recipe.optimiser for design in made.designs} == {"sgd", "adamw"}
+    assert not any(design.recipe.recover for design in made.designs), "rates stay comparable"
 
 
 def test_an_image_axis_opens_the_data_at_each_size() -> None:
