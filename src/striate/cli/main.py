@@ -39,6 +39,7 @@ from striate.cli import (
 )
 from striate.cli.console import ReaderGone, complain
 from striate.cli.processes import leave, one_of_several
+from striate.cli.usage import usage
 from striate.errors import Interrupted, StriateError
 
 app = typer.Typer(
@@ -119,7 +120,7 @@ def outcome(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, prog_name="striate", standalone_mode=False) or 0
     except (StriateError, TyperException) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        message = usage(error) if isinstance(error, TyperException) else str(error)
         if message:
             complain("interrupted" if isinstance(error, Interrupted) else "error", message)
         return error.exit_code
