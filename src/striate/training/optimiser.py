@@ -105,12 +105,14 @@ def _muon(module: nn.Module, recipe: Recipe) -> Muon:
         if name not in decayed:
             continue
         layer = layers.of(name)
-        if name.endswith("bias"):
+        if layer == layers.last:
+            kind = "last"
+        elif name.endswith("bias"):
             kind = "bias"
         elif not decayed[name] or not name.endswith("weight"):
             kind = "scale"
         else:
-            kind = "last" if layer == layers.last else "filters"
+            kind = "filters"
         key = (layer if recipe.finetune else 0, kind, convolutions.get(name, 1))
         groups.setdefault(key, []).append(parameter)
     found: list[dict[str, Any]] = []

@@ -99,15 +99,15 @@ class MuonPart(_Part):
     """
 
     bias: Annotated[float, Field(gt=0)] = 0.053
-    """Rate of biases."""
+    """Rate of biases, but for the last layer's."""
     scale: Annotated[float, Field(ge=0)] = 2.5e-4
     """Rate of norms' and other scales, and of positions and tokens."""
     last: Annotated[float, Field(gt=0)] = 1e-5
-    """Rate of the last layer's weights."""
+    """Rate of the last layer, weights and bias: logits answer to it at once."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.85
     """Of all three."""
     decay: Annotated[float, Field(ge=0)] = 2e-6
-    """Share by which a gradient step shrinks biases and the last layer's weights, for one image."""
+    """Share by which a gradient step shrinks biases and the last layer, for one image."""
 
 
 class SmallPart(_Part):
