@@ -124,7 +124,9 @@ class _Agent(LocalElasticAgent):
         return result
 
     def _said(self, failures: Mapping[int, ProcessFailure]) -> str:
-        rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
+        # One that lost another is not the one that died, though it may be seen first.
+        died = {r: f for r, f in failures.items() if f.exitcode != ProcessLost.exit_code}
+        rank, failure = min((died or failures).items(), key=lambda item: item[1].timestamp)
         how = f"exit code {failure.exitcode}"
         if failure.exitcode < 0:
             how = signal.Signals(-failure.exitcode).name
