@@ -1,7 +1,7 @@
 """Runs' metrics as TensorBoard's event files, made from metrics.jsonl (extra ``log``).
 
 Nothing is written while training: a conversion works for every run there ever was, and neither the
-training loop nor its resume knows of TensorBoard (docs/decisions/0018-tensorboard.md).
+training loop nor its resume knows of TensorBoard (docs/decisions/0019-tensorboard.md).
 """
 
 from __future__ import annotations
