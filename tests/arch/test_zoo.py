@@ -118,7 +118,7 @@ def test_preactivation_forms_against_their_tables() -> None:
 
 def test_airbench_against_its_listing() -> None:
     """Jordan 2024, section 3.1; every norm has a scale here, and the last layer a bias."""
-    filters, before = 3 * 24 * 4, 24
+    filters, before = 3 * 24 * 4 + 24, 24
     for width in (64, 256, 256):
         filters += 9 * before * width + 9 * width * width
         before = width

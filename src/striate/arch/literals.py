@@ -36,7 +36,7 @@ def _modules(arch: Arch) -> Iterator[tuple[str, Arguments]]:
     if (stem := arch.stem) is not None:
         yield (
             "stem.conv",
-            _conv(arch.image[0], stem.width, bias, stem.kernel, stem.stride, stem.pad),
+            _conv(arch.image[0], stem.width, arch.stem_bias, stem.kernel, stem.stride, stem.pad),
         )
         yield from _pool("stem.pool", stem.pool)
     for index, (row, size, width) in enumerate(zip(arch.stages, sizes, widths, strict=False)):

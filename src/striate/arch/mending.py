@@ -74,6 +74,8 @@ def _key(arch: Arch, path: str, argument: str) -> Key | None:
         if argument == "bias":
             return ("bias",)
         return None
+    if argument == "bias" and path == "stem.conv" and arch.stem_bias != arch.conv_bias:
+        return ("stem", "bias")
     if argument == "bias" and path.rpartition(".")[2].startswith("conv"):
         return ("bias",)
     name = _KEYS.get(argument)

@@ -71,6 +71,8 @@ class Stem(_Part):
     """Whether the network's norm stands behind the convolution."""
     activation: Flag = True
     """Whether the network's activation stands behind the norm."""
+    bias: Flag | None = None
+    """Whether the convolution has a bias; by default as the network's others."""
     pool: Pool | None = None
     """Pool behind the activation; none by default."""
 
@@ -275,8 +277,14 @@ class Arch(_Part):
 
     @property
     def conv_bias(self) -> bool:
-        """Whether convolutions carry a bias."""
+        """Whether convolutions carry a bias, but for a stem that says otherwise."""
         return self.norm == "none" if self.bias is None else self.bias
+
+    @property
+    def stem_bias(self) -> bool:
+        """Whether the stem's convolution carries a bias."""
+        own = None if self.stem is None else self.stem.bias
+        return self.conv_bias if own is None else own
 
     @field_validator("name")
     @classmethod

@@ -118,7 +118,12 @@ def _arch(need: Need, widths: Sequence[int]) -> Arch:
         image=need.image,
         classes=need.classes,
         stem=Stem(
-            width=2 * channels * kernel**2, kernel=kernel, stride=stride, padding=0, norm=False
+            width=2 * channels * kernel**2,
+            kernel=kernel,
+            stride=stride,
+            padding=0,
+            norm=False,
+            bias=True,
         ),
         stages=tuple(stages),
         head=Head(pool="max"),

@@ -12,44 +12,37 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-import numpy as np
-import torch
 from torch import nn
 
 from striate.building import stochastic_depth
-from striate.data import Batch, Dataset, batches, draws_of, epoch_plan
-from striate.errors import Interrupted, OutputError, RecipeError, RunError
+from striate.data import Dataset, batches, draws_of, epoch_plan
+from striate.errors import RecipeError, RunError
 from striate.keyed import bits
 from striate.records import EpochRecord, StepRecord
 from striate.runs import (
-    MetricsFile,
     Preprocessing,
     RunFolder,
-    RunInfo,
     known_setting,
-    logits_of,
     newest,
     place,
-    save_checkpoint,
     save_weights,
-    versions,
 )
-from striate.training.average import update_average
 from striate.training.every import Every
 from striate.training.finetuning import Phases
-from striate.training.loss import Loss, right
+from striate.training.keeping import interrupted, metrics_of, same_ground, save_state
+from striate.training.loss import Loss
 from striate.training.notice import Notice
 from striate.training.optimiser import set_lr
 from striate.training.plan import steps_per_epoch
-from striate.training.processes import Agreed, NoMetrics, Processes
+from striate.training.processes import Processes
 from striate.training.recipe import Recipe
 from striate.training.recovery import Lost, Recovery, finite
 from striate.training.replica import Replica
-from striate.training.resizing import resized
 from striate.training.schedule import lr_at
 from striate.training.signals import StopAsked
 from striate.training.state import Sums, TrainingState
-from striate.training.steady import steady_generators, steady_process, steady_step
+from striate.training.steady import steady_generators, steady_process
+from striate.training.step import Stepper
 from striate.training.unreadable import or_saved
 from striate.training.watching import NoWatch, Watch
 from striate.training.whitening import whitened
@@ -127,7 +120,7 @@ def _trained(
     if found and not resume:
         raise RunError(f"{folder.path}: holds a training already; --resume goes on with it")
     if resume or not folder.writes:
-        yield from _same_ground(folder, dataset)
+        yield from same_ground(folder, dataset)
     if found:
         yield from (Notice(text=text) for text in found.notices)
         metrics_bytes = state.restore(found.checkpoint)
@@ -139,11 +132,21 @@ def _trained(
         steady_process(
             threads=recipe.threads, deterministic=recipe.deterministic, device=recipe.device
         ),
-        closing(_metrics(folder, metrics_bytes)) as metrics,
+        closing(metrics_of(folder, metrics_bytes)) as metrics,
         StopAsked() as stop,
         phases.ending(),
         stochastic_depth(state.module, recipe.drop_path),
     ):
+        stepper = Stepper(
+            state=state,
+            replica=replica,
+            together=together,
+            preprocessing=preprocessing,
+            recipe=recipe,
+            setting=setting,
+            criterion=criterion,
+            stop=stop,
+        )
         while state.step < steps:
             if state.best.settled(recipe.patience, state.step // per_epoch):
                 yield Notice(text=_settled(state, recipe))
@@ -171,25 +174,14 @@ def _trained(
             phases.begin()
             lost: Lost | None = None
             started = time.perf_counter()
-            feed = or_saved(feed, folder, lambda: _save(state, metrics, folder))
+            feed = or_saved(feed, folder, lambda: save_state(state, metrics, folder))
             for batch, draws in zip(feed, plan[done:], strict=True):
                 step = state.step + 1
                 phases.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
                 with watch.looking(step):
-                    agreed = _step(
-                        state,
-                        replica,
-                        together,
-                        batch,
-                        preprocessing,
-                        recipe,
-                        criterion,
-                        len(draws),
-                        step,
-                        stop,
-                    )
+                    agreed = stepper.take(batch, whole=len(draws), step=step)
                 loss, hits = agreed.loss, agreed.right
                 if what := state.losses.wrong(loss, nothing=nothing):
                     ids = dataset.train.ids[draws_of(dataset.train, draws)[0]]
@@ -213,9 +205,9 @@ def _trained(
                     metrics.append(seen)
                 metrics.append(record)
                 if agreed.stop and step < (epoch - 1) * per_epoch + len(plan):
-                    raise _interrupted(state, metrics, folder)
+                    raise interrupted(state, metrics, folder)
                 if every.due():
-                    _save(state, metrics, folder)
+                    save_state(state, metrics, folder)
                     every.again()
                 yield record
                 started = time.perf_counter()
@@ -265,61 +257,14 @@ def _trained(
                 images_per_second=sums.images / sums.seconds,
             )
             metrics.append(record)
-            _save(state, metrics, folder)
+            save_state(state, metrics, folder)
             every.again()
             if together.any(bool(stop)) and state.step < steps:
-                raise _interrupted(state, metrics, folder)
+                raise interrupted(state, metrics, folder)
             yield record
     kept = state.keep_best()
     if folder.writes:
         save_weights(paths.weights, kept)
-
-
-def _metrics(folder: RunFolder, length: int) -> MetricsFile | NoMetrics:
-    return MetricsFile(folder.paths.metrics, length=length) if folder.writes else NoMetrics()
-
-
-def _step(
-    state: TrainingState,
-    replica: Replica,
-    together: Processes,
-    batch: Batch,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    criterion: Loss,
-    whole: int,
-    step: int,
-    stop: StopAsked,
-) -> Agreed:
-    """One optimiser step on ``batch``, this process's slice of ``whole`` samples; returns the
-    whole batch's loss and the number classified rightly before it.
-
-    Where the loss is not finite nothing is changed.
-    """
-    classes = len(preprocessing.classes)
-    setting = known_setting(recipe.setting)
-    images = preprocessing(torch.as_tensor(batch.pixels).to(recipe.device))
-    images = resized(images, recipe, step=step)
-    state.optimiser.zero_grad()
-    keys = torch.as_tensor(batch.keys.view(np.int64))
-    with (
-        steady_step(recipe.seed, step, keys, rank=together.rank),
-        together.norms(recipe.norms),
-    ):
-        module = replica.ready(lambda module: logits_of(module, images, setting, classes))
-        logits = logits_of(module, images, setting, classes)
-        loss = criterion(logits, batch)
-        hits = right(logits, batch)
-        agreed = together.agree(loss.item(), hits, len(batch), whole, stop=bool(stop))
-        if not math.isfinite(agreed.loss):
-            return agreed
-        (loss * together.weight(len(batch), whole)).backward()
-    if recipe.clip:
-        nn.utils.clip_grad_norm_(state.module.parameters(), recipe.clip)
-    state.optimiser.step()
-    if state.average is not None:
-        update_average(state.average, state.module, recipe.ema, step)
-    return agreed
 
 
 def _settled(state: TrainingState, recipe: Recipe) -> str:
@@ -327,49 +272,4 @@ def _settled(state: TrainingState, recipe: Recipe) -> str:
         f"stopped after epoch {state.best.marked + recipe.patience} of {recipe.epochs}: for "
         f"{recipe.patience} epochs (patience) the validation accuracy has not risen by more than "
         f"a standard error above the {state.best.mark:.1%} of epoch {state.best.marked}"
-    )
-
-
-def _same_ground(folder: RunFolder, dataset: Dataset) -> Iterator[Notice]:
-    """``RunError`` where the data are other than the run's; a notice where versions are."""
-    info = RunInfo.load(folder.paths.info)
-    known = info.data.get("fingerprint")
-    if known != dataset.fingerprint:
-        raise RunError(
-            f"{folder.path}: was started on other data (fingerprint {known}, now "
-            f"{dataset.fingerprint}); give it the same images, or start anew with another --out"
-        )
-    now = versions()
-    for name, then in info.versions.items():
-        if now.get(name) != then:
-            yield Notice(
-                text=f"the run was started with {name} {then} and goes on with {now.get(name)}: "
-                "its bits may differ from an uninterrupted run's"
-            )
-
-
-def _save(state: TrainingState, metrics: MetricsFile | NoMetrics, folder: RunFolder) -> None:
-    """Write a checkpoint; the records that it counts reach the disk first."""
-    if not folder.writes:
-        return
-    try:
-        metrics.sync()
-        checkpoint = state.checkpoint(metrics.length)
-        save_checkpoint(folder.paths.checkpoints, checkpoint, keep=state.anchor)
-    except OutputError as error:
-        raise OutputError(
-            f"{error}; once there is room, --resume {folder.path} goes on with what was saved "
-            "before"
-        ) from error
-
-
-def _interrupted(
-    state: TrainingState, metrics: MetricsFile | NoMetrics, folder: RunFolder
-) -> Interrupted:
-    """Save, and say where and how to go on; of several processes the first says it."""
-    if not folder.writes:
-        return Interrupted("")
-    _save(state, metrics, folder)
-    return Interrupted(
-        f"stopped after step {state.step}; the state is saved, and --resume {folder.path} goes on"
     )

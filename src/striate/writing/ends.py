@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from striate.arch import Head, Stem
 from striate.writing.plan import Piece
 from striate.writing.style import Style
@@ -27,14 +29,16 @@ def stem_piece(stem: Stem, channels_in: int) -> Piece:
 
 def plain_stem(stem: Stem, style: Style) -> bool:
     """Whether the stem is a ``ConvBlock`` and nothing more."""
-    return stem.pool is None and stem.activation and (stem.norm or not style.normed)
+    plain = stem.pool is None and stem.activation and (stem.norm or not style.normed)
+    return plain and stem.bias in (None, style.bias)
 
 
 def write_stem(stem: Stem, channels_in: int, style: Style) -> str:
     """A stem with a pool, or without norm or activation."""
     u = Uses([stem_piece(stem, channels_in).values])
     width = number(stem.width)
-    conv = style.make_conv(
+    own = style if stem.bias is None else replace(style, bias=stem.bias)
+    conv = own.make_conv(
         u.text("channels_in"), width, u.text("kernel"), stride=u.text("stride"),
         padding=u.text("padding"),
     )  # fmt: skip

@@ -18,7 +18,7 @@ def _network(name: str) -> Arch:
         name=name,
         image=(3, 32, 32),
         classes=10,
-        stem=Stem(width=24, kernel=2, padding=0, norm=False),
+        stem=Stem(width=24, kernel=2, padding=0, norm=False, bias=True),
         stages=tuple(
             Stage(block="conv", depth=2, width=width, pool=Pool(), pool_first=True)
             for width in WIDTHS[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from striate.arch import Stem
@@ -13,8 +15,9 @@ class StemBlock(nn.Module):
 
     def __init__(self, channels_in: int, row: Stem, style: Style) -> None:
         super().__init__()
+        own = style if row.bias is None else replace(style, bias=row.bias)
         self.conv = make_conv(
-            channels_in, row.width, style, kernel=row.kernel, stride=row.stride, padding=row.pad
+            channels_in, row.width, own, kernel=row.kernel, stride=row.stride, padding=row.pad
         )
         self.norm = make_norm(row.width, style) if row.norm else nn.Identity()
         self.act = make_activation(style) if row.activation else nn.Identity()
