@@ -106,12 +106,10 @@ def step_seconds(arch: Arch, dataset: Dataset, folder: Path) -> float:
     )
     planned = plan(wanted, train_images=len(dataset.train), val_images=0, images_per_second=None)
     frozen = freeze(wanted, planned, setting="bf16-channels-last", decoder=dataset.decoder)
-    found: list[float] = []
     with RunFolder.create(folder) as run:
         begin_run(run, arch, dataset, frozen, data={"spec": "drawn"})
-        for event in train(build(arch, seed=0), dataset, frozen, run):
-            if isinstance(event, StepRecord):
-                found.append(event.seconds)
+        told = list(train(build(arch, seed=0), dataset, frozen, run))
+    found = [one.seconds for one in told if isinstance(one, StepRecord)]
     return median(found[WARM:])
 
 

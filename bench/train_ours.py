@@ -4,8 +4,7 @@
 
 What a user's command line does, up to the weights: choosing, probing, training on all 50,000 images
 (``--val 0``, as airbench has them).  Its clock runs from when the images are read, as for the
-others; it stands while the accuracy after an epoch is measured, on the weights of that epoch's
-checkpoint.
+others; it stands while the accuracy after an epoch is measured, on that epoch's checkpoint.
 """
 
 from __future__ import annotations
