@@ -65,7 +65,8 @@ class Clock(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         with self.row.aside():
-            logits = self.model.predict(self.images, batch_size=500, verbose=0)
+            parts = np.split(self.images, range(500, len(self.images), 500))
+            logits = np.concatenate([self.model.predict_on_batch(part) for part in parts])
         last = self.row.over
         self.model.stop_training = last
         self.row.say(
