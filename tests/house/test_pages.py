@@ -85,7 +85,7 @@ def _shell_lines(page: Path) -> list[str]:
     lines = [command for b in blocks(page) if b.kind == "console" for command, _ in session(b.text)]
     for block in blocks(page):
         if block.kind in ("sh", "yaml"):
-            lines += block.text.splitlines()
+            lines += block.text.replace("\\\n", "").splitlines()
     return [*lines, *_INLINE.findall(FENCE.sub("", text))]
 
 
@@ -112,9 +112,8 @@ def test_commands_options_and_targets_that_are_named_exist(page: Path) -> None:
             rest = words[words.index("striate") + 1 :]
             command = rest[0] if rest else ""
             if command in COMMANDS:
-                wrong += [
-                    f"{line}: {o}" for o in _OPTION.findall(line) if o not in COMMANDS[command]
-                ]
+                options = _OPTION.findall(" ".join(rest))
+                wrong += [f"{line}: {o}" for o in options if o not in COMMANDS[command]]
             elif command and not command.startswith("-"):
                 wrong.append(f"{line}: no command {command}")
         elif line.startswith("-"):
