@@ -1,7 +1,7 @@
 """Numeric settings: which arithmetic, and in which memory order.
 
 ``bf16`` is autocast: weights, gradients and optimiser state stay fp32, and convolutions and
-matrix products run in bfloat16 (see docs/decisions/0006-bf16-by-autocast.md).  ``channels-last`` keeps
+matrix products run in bfloat16 (docs/decisions/0006-bf16-by-autocast.md).  ``channels-last`` keeps
 shapes (N, C, H, W) and stores the channels of a pixel next to each other.
 """
 
