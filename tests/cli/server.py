@@ -21,7 +21,7 @@ import tempfile
 import termios
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +34,8 @@ import torch._dynamo  # noqa: F401 # optimisers import it
 import striate.cli.fitting
 import striate.data.opening
 import striate.flow.fit
+import striate.flow.fit_job
+import striate.flow.planning
 import striate.flow.trace
 import striate.reporting.charts
 import striate.runs
@@ -42,7 +44,7 @@ from striate.cli.main import run
 from striate.records import EpochRecord, StepRecord
 
 PIL.Image.init()
-flow: Any = striate.flow.fit
+job: Any = striate.flow.fit_job
 
 
 def before(owner: Any, name: str, stop: Callable[[], Any]) -> None:
@@ -54,6 +56,17 @@ def before(owner: Any, name: str, stop: Callable[[], Any]) -> None:
         return real(*arguments, **options)
 
     setattr(owner, name, stopping)
+
+
+def after_training(stop: Callable[[], Any]) -> None:
+    """Call ``stop`` when the last step's state is saved and the test images are next."""
+    real = job.train
+
+    def train(*arguments: Any, **options: Any) -> Iterator[Any]:
+        yield from real(*arguments, **options)
+        stop()
+
+    job.train = train
 
 
 def in_epoch(stop: Callable[[], Any], step: int) -> None:
@@ -72,14 +85,14 @@ def in_epoch(stop: Callable[[], Any], step: int) -> None:
 
 
 PLACES: dict[str, Callable[[Callable[[], Any], int], None]] = {
-    "reading": lambda stop, _: before(flow, "open_data", stop),
-    "probing": lambda stop, _: before(flow, "probe", stop),
+    "reading": lambda stop, _: before(striate.flow.fit, "open_data", stop),
+    "probing": lambda stop, _: before(striate.flow.planning, "probe", stop),
     "beginning": lambda stop, _: before(striate.runs.RunInfo, "save", stop),
     "tracing": lambda stop, _: before(striate.flow.trace, "resolve", stop),
     "training": in_epoch,
     "twice": lambda stop, step: in_epoch(lambda: (stop(), time.sleep(0.2), stop()), step),
-    "evaluating": lambda stop, _: before(flow, "evaluate", stop),
-    "reporting": lambda stop, _: before(flow, "write_report", stop),
+    "evaluating": lambda stop, _: after_training(stop),
+    "reporting": lambda stop, _: before(job, "write_report", stop),
 }
 
 
