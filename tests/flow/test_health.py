@@ -216,7 +216,8 @@ def test_a_run_is_examined_on_its_own_images(run: Path) -> None:
     found = examine(run, None, Given(batch=7))
     health = found.given.health
     assert health is not None
-    first = json.loads(RunPaths(run).metrics.read_text().splitlines()[0])
+    lines = map(json.loads, RunPaths(run).metrics.read_text().splitlines())
+    first = next(line for line in lines if line["kind"] == "step")
     assert health.first_loss == first["loss"]
     assert abs(health.first_loss - log(10)) < 1
     assert found.trace.image == (1, 8, 8)
