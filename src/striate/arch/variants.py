@@ -96,8 +96,9 @@ def small_form(arch: Arch, *, image: Sequence[int] = (32, 32), name: str | None 
     under its own name.
 
     >>> from striate.arch import zoo
-    >>> small_form(zoo("resnet18")).stem
-    Stem(width=64, kernel=3, stride=1, padding=None, norm=True, activation=True, pool=None)
+    >>> stem = small_form(zoo("resnet18")).stem
+    >>> stem.kernel, stem.stride, stem.pool
+    (3, 1, None)
     """
     data = to_dict(arch)
     data["name"] = name or f"{arch.name}-small"
