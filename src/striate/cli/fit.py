@@ -12,9 +12,17 @@ import typer
 
 from striate.cli.completing import complete_arch, complete_data, complete_key, complete_recipe
 from striate.cli.console import ReaderGone, complain, talk
-from striate.cli.options import Cache, DiskCache, Json, Quiet
-from striate.cli.processes import follower, launched_here
-from striate.cli.stopping import terminated_as_interrupted
+from striate.cli.options import (
+    Cache,
+    DiskCache,
+    Json,
+    Quiet,
+    at_least,
+    batch_option,
+    positive,
+)
+from striate.cli.processes import follower, launched_here, one_of_several
+from striate.cli.stopping import stopped, terminated_as_interrupted
 from striate.errors import InputError, Interrupted, ProcessLost
 
 DATA = "digits, shapes, a folder with a folder per class, parquet files, or an .npz file."
@@ -81,6 +89,15 @@ def command(
             rich_help_panel=_DATA,
         ),
     ] = 0.2,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="K",
+            help="Cross-validate: train K times, each on all but one of K parts.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     cache: Cache = None,
     disk_cache: DiskCache = None,
     arch: Annotated[
@@ -265,10 +282,15 @@ def command(
       striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
 
       striate fit photos/ --procs 2           two processes here; torchrun for more
+
+      striate fit photos/ --folds 5           a mean over five validation parts
     """
     if resume is not None:
         _refuse_more(context, resume)
-    if (_at_least(1, "--procs", procs) or 1) > 1 and not launched_here():
+    in_folds = folds is not None or (resume is not None and (resume / "folds.json").is_file())
+    if in_folds:
+        _refuse_with_folds(context, at_least(2, "--folds", folds), procs)
+    if (at_least(1, "--procs", procs) or 1) > 1 and not launched_here():
         with talk(as_json=as_json, quiet=quiet).waiting("loading PyTorch"):
             from striate.flow.launch import launch
 
@@ -279,6 +301,7 @@ def command(
     out_ = talk(as_json=as_json and not follows, quiet=quiet or follows)
     with out_.waiting("loading PyTorch"):
         from striate.cli.fitting import Display
+        from striate.cli.folds import run_folds
         from striate.flow.events import FitOptions
         from striate.flow.fit import fit_events
         from striate.flow.key_values import key_values
@@ -286,24 +309,24 @@ def command(
     options = FitOptions(
         arch=arch,
         image=image,
-        epochs=_at_least(1, "--epochs", epochs),
-        minutes=_positive("--minutes", minutes),
-        batch=_batch(batch),
-        lr=_positive("--lr", lr),
+        epochs=at_least(1, "--epochs", epochs),
+        minutes=positive("--minutes", minutes),
+        batch=batch_option(batch),
+        lr=positive("--lr", lr),
         flip=flip,
         recipe=recipe,
         changes=key_values(set_ or ()),
         weights=weights,
         pretrained=pretrained,
-        seed=_at_least(0, "--seed", seed),
-        workers=_at_least(0, "--workers", workers),
-        threads=_at_least(1, "--threads", threads),
+        seed=at_least(0, "--seed", seed),
+        workers=at_least(0, "--workers", workers),
+        threads=at_least(1, "--threads", threads),
         setting=setting,
         reprobe=reprobe,
         device=device,
         out=out,
         resume=resume,
-        checkpoint_every=_positive("--checkpoint-every", checkpoint_every),
+        checkpoint_every=positive("--checkpoint-every", checkpoint_every),
         fit=fit,
         bad_images=bad_images,
         group=group,
@@ -314,6 +337,9 @@ def command(
         images=images,
     )
     line = " ".join(["striate", *map(shlex.quote, sys.argv[1:])])
+    if in_folds:
+        run_folds(data, options, folds, out_, command=line)
+        return
     with Display(out_) as display, terminated_as_interrupted():
         try:
             events = fit_events(
@@ -327,12 +353,12 @@ def command(
                 if not follows:
                     display.show(event)
         except KeyboardInterrupt:
-            said = "" if follows else _stopped(display.folder or resume)
+            said = "" if follows else stopped(display.folder or resume)
             raise Interrupted(said) from None
         except ProcessLost as error:
             raise ProcessLost("" if launched_here() else str(error)) from None
         except ReaderGone:
-            where = _stopped(display.folder or resume)
+            where = stopped(display.folder or resume)
             raise Interrupted(f"the reader of the output has gone: {where}") from None
     if follows:
         return
@@ -359,27 +385,16 @@ def _refuse_more(context: typer.Context, resume: Path) -> None:
 _WITH_RESUME = frozenset({"resume", "procs", "checkpoint_every", "as_json", "quiet"})
 
 
-def _stopped(folder: Path | None) -> str:
-    if folder is None:
-        return "stopped before training began; nothing was written"
-    return f"stopped; what was done is kept, and --resume {folder} goes on"
-
-
-def _batch(text: str | None) -> int | Literal["auto"] | None:
-    if text is None or text == "auto":
-        return text
-    if not text.isascii() or not text.removeprefix("-").isdigit():
-        raise InputError(f"--batch {text}: must be a number of images, or auto")
-    return _at_least(1, "--batch", int(text))
-
-
-def _at_least(least: int, name: str, value: int | None) -> int | None:
-    if value is not None and value < least:
-        raise InputError(f"{name} {value}: must be at least {least}")
-    return value
-
-
-def _positive(name: str, value: float | None) -> float | None:
-    if value is not None and not 0 < value < float("inf"):
-        raise InputError(f"{name} {value:g}: must be a positive number")
-    return value
+def _refuse_with_folds(context: typer.Context, folds: int | None, procs: int | None) -> None:
+    asked = "the folds" if folds is None else f"--folds {folds}"
+    source = context.get_parameter_source("val")
+    if source is not None and source.name != "DEFAULT":
+        raise InputError(
+            f"{asked} with --val {context.params['val']:g}: each fold is validated on its own part "
+            "of what is not test; leave --val out"
+        )
+    if (procs or 1) > 1 or one_of_several():
+        raise InputError(
+            f"{asked} with several processes: each fold is trained by one; leave --procs or "
+            "torchrun out"
+        )

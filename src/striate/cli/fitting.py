@@ -71,6 +71,10 @@ class Display:
     ) -> None:
         self._close()
 
+    def closed(self) -> None:
+        """Take away what moves: whoever shows the next thing is another."""
+        self._close()
+
     def reading(self, done: int, total: int) -> None:
         """Progress of reading images."""
         if not self._live:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from striate.errors import InputError
 from striate.flow.sizes import parse_image
 
 Json = Annotated[
@@ -38,4 +39,30 @@ DiskCache = Annotated[
 ]
 
 
-__all__ = ["Cache", "DiskCache", "Image", "Json", "Quiet", "Verbose", "parse_image"]
+__all__ = [
+    "Cache", "DiskCache", "Image", "Json", "Quiet", "Verbose", "at_least", "batch_option",
+    "parse_image", "positive",
+]  # fmt: skip
+
+
+def batch_option(text: str | None) -> int | Literal["auto"] | None:
+    """What ``--batch`` says; InputError for what is neither a number from 1 nor ``auto``."""
+    if text is None or text == "auto":
+        return text
+    if not text.isascii() or not text.removeprefix("-").isdigit():
+        raise InputError(f"--batch {text}: must be a number of images, or auto")
+    return at_least(1, "--batch", int(text))
+
+
+def at_least(least: int, name: str, value: int | None) -> int | None:
+    """``value``, if it is at least ``least``; else InputError that names the option."""
+    if value is not None and value < least:
+        raise InputError(f"{name} {value}: must be at least {least}")
+    return value
+
+
+def positive(name: str, value: float | None) -> float | None:
+    """``value``, if it is a number above 0; else InputError that names the option."""
+    if value is not None and not 0 < value < float("inf"):
+        raise InputError(f"{name} {value:g}: must be a positive number")
+    return value

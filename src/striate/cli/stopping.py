@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -19,3 +20,10 @@ def terminated_as_interrupted() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def stopped(folder: Path | None) -> str:
+    """What a stopped training left, and how it goes on."""
+    if folder is None:
+        return "stopped before training began; nothing was written"
+    return f"stopped; what was done is kept, and --resume {folder} goes on"

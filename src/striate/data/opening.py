@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from striate.data.dataset import Dataset
+from striate.data.folding import with_val_in_train
 from striate.data.opening_arrays import open_arrays
 from striate.data.opening_files import open_files
 from striate.data.options import DataOptions
@@ -35,6 +36,8 @@ def open_data(
         found = open_shards(spec, options)
         return found if options.normalise is None else found.normalised_by(*options.normalise)
     listing = list_samples(spec, options)
+    if options.fold is not None:
+        listing = with_val_in_train(listing)
     if all(isinstance(part.content, Decoded) for part in listing.parts.values()):
         found = open_arrays(listing, options)
     else:

@@ -41,6 +41,9 @@ class DataOptions:
     ``decoder``: who decodes plain JPEG; ``auto`` is simplejpeg where it is installed.
     ``share``: how much of the training images is used, of every class alike; the others are left
     out, whole groups together, and ``val`` and ``test`` are as without it.
+    ``fold``: (number, of how many), from 1: one training of a cross-validation.  What is not test
+    is divided into so many parts alike in their classes; the one of this number is ``val`` and the
+    others are ``train``.  ``val`` has no say then, and what came as ``val`` is in the parts.
     ``count``: number of images of ``shapes``.
     ``normalise``: mean and deviation per channel, of pixels in 0…1, that take the place of the
     training split's own: those that trained weights expect.
@@ -59,6 +62,7 @@ class DataOptions:
     test: float = 0.2
     decoder: Decoder = "auto"
     share: float = 1.0
+    fold: tuple[int, int] | None = None
     count: int | None = None
     normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     cache_bytes: int | None = None
@@ -76,6 +80,11 @@ class DataOptions:
             )
         if not 0 < self.share <= 1:
             raise DataError(f"share {self.share:g} of the training images: use 1, or less, above 0")
+        if self.fold is not None and not (self.fold[1] >= 2 and 1 <= self.fold[0] <= self.fold[1]):
+            raise DataError(
+                f"fold {self.fold[0]} of {self.fold[1]} cannot be; use 2 folds or more, and a "
+                "number from 1 to theirs"
+            )
         if self.image is not None and not _possible(self.image):
             raise DataError(
                 f"image {'x'.join(map(str, self.image))} is no image size; "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.data.dividing import divide
+from striate.data.folding import carve_fold
 from striate.data.identity import key_word, sample_ids
 from striate.data.options import DataOptions, Indices, Words
 from striate.data.sources.listing import Listing, PartName
@@ -53,7 +54,7 @@ def split_up(
     shares: dict[str, float] = {}
     if "test" not in kept:
         shares["test"] = options.test
-    if "val" not in kept and options.val > 0:
+    if "val" not in kept and options.val > 0 and options.fold is None:
         shares["val"] = options.val
     _check_classes(listing, labels)
     found = divide(labels, units, classes=len(listing.classes), shares=shares, seed=options.seed)
@@ -62,6 +63,8 @@ def split_up(
             f"{listing.name}: a share of {options.test} of {len(rows)} images leaves no test "
             "image; add images, give a test split, or take a larger test share or finer groups"
         )
+    if options.fold is not None:
+        found["train"], found["val"] = carve_fold(listing, labels, units, found["train"], options)
     left = _shared(labels, units, found["train"], len(listing.classes), options)
     asked, found["train"] = len(found["train"]), left
     selections: dict[PartName, Selection] = {}
@@ -163,6 +166,14 @@ def _notes(
         notes.append(
             f"{name}: {len(found[name])} images, a share of {share:g} of those given without a "
             f"{name} split, chosen {how} by their content and seed {options.seed}."
+        )
+    if options.fold is not None:
+        number, folds = options.fold
+        pool = len(found["train"]) + len(found["val"])
+        how = f"by group {options.group!r}" if options.group else "class by class"
+        notes.append(
+            f"val: {len(found['val'])} images, fold {number} of {folds} of the {pool} that are not "
+            f"test, chosen {how} by their content and seed {options.seed}."
         )
     if not len(selections["val"].rows):
         notes.append("val: no validation split.")

@@ -26,6 +26,7 @@ def data_options(options: FitOptions, from_file: dict[str, Any]) -> DataOptions:
         group=options.group,
         val=options.val,
         test=options.test,
+        fold=options.fold,
         decoder=_decoder(from_file.get("decoder", "auto")),
         cache_bytes=cache_option(options.cache, option="--cache"),
         disk_bytes=cache_option(options.disk_cache, option="--disk-cache"),
@@ -44,6 +45,8 @@ def kept_data(info: RunInfo, recipe: Recipe, where: Path) -> tuple[str, DataOpti
         kept: dict[str, Any] = {**info.data["options"], "decoder": _decoder(recipe.decoder)}
         if kept["image"] is not None:
             kept["image"] = tuple(kept["image"])
+        if kept.get("fold") is not None:
+            kept["fold"] = tuple(kept["fold"])
         if kept.get("normalise") is not None:
             mean, std = kept["normalise"]
             kept["normalise"] = tuple(mean), tuple(std)

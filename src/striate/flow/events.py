@@ -29,6 +29,8 @@ class FitOptions:
     ``reprobe``: measure the numeric settings again.  ``checkpoint_every``: seconds after which a
     checkpoint is written within an epoch; None for one at the end of each.  ``cache``,
     ``disk_cache``: room for decoded pixels in RAM, and on disk for what exceeds that (``4GiB``).
+    ``fold``: (number, of how many) of a cross-validation, as ``DataOptions`` has it; ``like``: a
+    run whose recipe, setting and length this one takes.  ``flow.folds`` asks for both.
     ``images``: whether the report carries images of the data; None: those that are built in, which
     are public, and no others.
     """
@@ -61,6 +63,8 @@ class FitOptions:
     cache: str | None = None
     disk_cache: str | None = None
     images: Literal["embed", "none"] | None = None
+    fold: tuple[int, int] | None = None
+    like: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

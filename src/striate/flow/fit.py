@@ -41,10 +41,17 @@ from striate.flow.fit_shared import (
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
 from striate.flow.hub import Progress
 from striate.flow.network import built, suited, traced, users_errors
-from striate.flow.planning import frozen_for, measured
+from striate.flow.planning import as_long, frozen_for, measured
 from striate.flow.quick import NAME as QUICK
 from striate.flow.quick import choose_quick
-from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_lengths, seed_of
+from striate.flow.settings import (
+    asked,
+    recipe_file,
+    recipe_for,
+    recipe_like,
+    refuse_two_lengths,
+    seed_of,
+)
 from striate.flow.targets import resolve
 from striate.flow.weights import put_weights
 from striate.flow.weights_fit import (
@@ -147,7 +154,10 @@ def _begun(
     if given is not None:
         loaded = put_weights(module, given, classes=dataset.classes)
         yield WeightsReady(source=loaded.source, said=loaded.said)
-    recipe, reasons = recipe_for(dataset, module, options, from_file, loaded=loaded)
+    if options.like is not None:
+        recipe, reasons = recipe_like(options.like)
+    else:
+        recipe, reasons = recipe_for(dataset, module, options, from_file, loaded=loaded)
     if options.batch == "auto":
         with users_errors(network.name):
             recipe, said = fitting_batch(
@@ -171,6 +181,8 @@ def _begun(
         yield Notice(text=probed.nondeterministic)
     speed = speed_of_all(found_speed.speed(recipe), together)
     frozen, planned = frozen_for(recipe, dataset, found_speed, speed=speed)
+    if options.like is not None:
+        frozen = as_long(frozen, recipe, dataset)
 
     notes: dict[str, Any] = {
         "command": command,

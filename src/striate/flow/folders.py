@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from striate.errors import OutputError
-from striate.runs import RunFolder
+from striate.runs import RunFolder, RunPaths
 
 
 def refuse_used(out: Path) -> None:
@@ -46,3 +46,16 @@ def begun_folder(out: Path, begin: Callable[[RunFolder], None]) -> RunFolder:
                 path.rmdir()
         raise
     return folder
+
+
+def clear_unbegun(folder: Path) -> None:
+    """Take away what a process left that was killed while it wrote a run's first files."""
+    paths = RunPaths(folder)
+    firsts = {paths.start, paths.arch, paths.target, paths.preprocessing, paths.recipe, paths.lock}
+    found = set(folder.iterdir()) if folder.is_dir() else set[Path]()
+    if not found or any(path not in firsts and path.suffix != ".part" for path in found):
+        return
+    with RunFolder(folder):
+        for path in found - {paths.lock}:
+            path.unlink(missing_ok=True)
+    paths.lock.unlink(missing_ok=True)

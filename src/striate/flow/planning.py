@@ -18,6 +18,7 @@ from striate.training import (
     plan,
     probe,
     small_side,
+    steps_per_epoch,
 )
 
 SPEED_SECONDS = 0.5
@@ -96,6 +97,16 @@ def frozen_for(
         recipe = recipe.with_({"deterministic": False})
     frozen = freeze(recipe, planned, setting=found.probe.setting, decoder=dataset.decoder)
     return frozen, planned
+
+
+def as_long(frozen: Recipe, like: Recipe, dataset: Dataset) -> Recipe:
+    """``frozen`` with as many steps as ``like``, where those were planned by minutes; one that is
+    planned by epochs has them already, on its own number of images.
+    """
+    if like.minutes is None or like.steps is None:
+        return frozen
+    per_epoch = steps_per_epoch(len(dataset.train), like.batch_size)
+    return frozen.with_({"steps": like.steps, "epochs": -(-like.steps // per_epoch)})
 
 
 def _first_batch(dataset: Dataset, recipe: Recipe) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from striate.flow.quick import NAME as QUICK
 from striate.flow.quick import quick_defaults
 from striate.flow.tuning import tuning_said
 from striate.flow.weights import Loaded
+from striate.runs import RunPaths
 from striate.training import (
     TABLES,
     Facts,
@@ -168,6 +169,12 @@ def recipe_for(
     if recipe.finetune is not None:
         kept += tuning_said(recipe, module, loaded, by_default=by_default)
     return recipe, (*kept, *told, *imbalance_said(recipe, dataset))
+
+
+def recipe_like(run: Path) -> tuple[Recipe, tuple[str, ...]]:
+    """The frozen recipe of ``run``, by which another is trained, and a sentence on it."""
+    path = RunPaths(run).recipe
+    return load_recipe(path), (f"The recipe of {run}, frozen there.",)
 
 
 def _needless(loaded: Loaded, from_file: dict[str, Any]) -> dict[str, Any]:

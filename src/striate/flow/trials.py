@@ -16,7 +16,7 @@ from striate.arch import Arch, load_arch, to_dict
 from striate.data import DataOptions, Dataset
 from striate.errors import DataError, RunError
 from striate.flow.data import lasting
-from striate.flow.folders import begun_folder
+from striate.flow.folders import begun_folder, clear_unbegun
 from striate.flow.network import built
 from striate.flow.planning import SPEED_SECONDS, Measured, frozen_for, measured
 from striate.flow.result import run_record
@@ -154,7 +154,7 @@ def trial_events(
     if is_run(folder):
         yield from _gone_on(arch, dataset, recipe, folder)
         return
-    _clear_unbegun(folder)
+    clear_unbegun(folder)
     speed = trial_speed(arch, dataset, recipe)
     found = speed.probe
     if found.nondeterministic is not None:
@@ -172,19 +172,6 @@ def trial_events(
 
     with begun_folder(folder, begin) as opened:
         yield from _trained(opened, arch, dataset, frozen, resume=False)
-
-
-def _clear_unbegun(folder: Path) -> None:
-    """Take away what a process left that was killed while it wrote a run's first files."""
-    paths = RunPaths(folder)
-    firsts = {paths.arch, paths.preprocessing, paths.recipe, paths.lock}
-    found = set(folder.iterdir()) if folder.is_dir() else set[Path]()
-    if not found or any(path not in firsts and path.suffix != ".part" for path in found):
-        return
-    with RunFolder(folder):
-        for path in found - {paths.lock}:
-            path.unlink(missing_ok=True)
-    paths.lock.unlink(missing_ok=True)
 
 
 def _gone_on(arch: Arch, dataset: Dataset, recipe: Recipe, folder: Path) -> Generator[TrialEvent]:

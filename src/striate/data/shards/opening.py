@@ -118,10 +118,10 @@ def _refuse(name: str, form: Form, options: DataOptions) -> None:
             f"{name}: its shards were written for images of {written}, not {asked}; leave --image "
             "out, or write them anew with it"
         )
-    if options.group is not None or options.share != 1:
+    if options.group is not None or options.share != 1 or options.fold is not None:
         raise DataError(
-            f"{name}: its splits were made when the shards were written; leave --group and shares "
-            "out, or write them anew"
+            f"{name}: its splits were made when the shards were written; leave --group, --folds "
+            "and shares out, or write them anew"
         )
 
 
