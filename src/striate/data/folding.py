@@ -10,6 +10,8 @@ class.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from striate.data.options import DataOptions, Indices, Pixels, Words
@@ -32,10 +34,8 @@ def fold_numbers(labels: Indices, units: Words, *, classes: int, folds: int, see
     images = [0] * folds
     where = np.zeros(len(words), dtype=np.int64)
     for unit in np.lexsort((words, bits(seed, "split.fold", words), -sizes)).tolist():
-        members = labels[by_unit[ends[unit] - sizes[unit] : ends[unit]]].tolist()
-        counts: dict[int, int] = {}
-        for label in members:
-            counts[label] = counts.get(label, 0) + 1
+        members: list[int] = labels[by_unit[ends[unit] - sizes[unit] : ends[unit]]].tolist()
+        counts = Counter(sorted(members))  # in the order of classes, so that sums round alike
         chosen = min(
             range(folds),
             key=lambda fold: (
