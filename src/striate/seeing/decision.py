@@ -291,8 +291,8 @@ def _complete(network: Network, method: Method, own: Explained, case: _Case) -> 
         return [
             Check(
                 name="completeness",
-                claim="|Sum of the map - (logit of the image - logit of the mean colour)|, "
-                "relative to that difference",
+                claim="|Sum of the map - (logit of the image - mean of the logits of the mean "
+                "colour and of the image blurred)|, relative to that difference",
                 value=own.errors[0],
                 limit=MOST_INCOMPLETE,
                 passed=own.errors[0] <= MOST_INCOMPLETE,

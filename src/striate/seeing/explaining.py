@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from striate.seeing.faithful import blurred
 from striate.seeing.places import Place
 from striate.seeing.saliency import (
     Forward,
@@ -66,28 +67,43 @@ def _gradcam(network: Network, inputs: Tensor, classes: Tensor, rough: bool) -> 
 
 
 def _integrated(network: Network, inputs: Tensor, classes: Tensor, rough: bool) -> Explained:
-    """The baseline is 0: the mean colour of the training images."""
-    parts: list[Tensor] = []
+    """The mean over the roads from each of ``_grounds``.
+
+    A road from one plain colour is blind to what has that colour: it does not move there
+    (Sturmfels, Lundberg and Lee 2020; the mean over baselines is Erion et al. 2021, eq. 3).
+    """
+    first, most = (8, 8) if rough else (16, 512)
+    maps: list[Tensor] = []
     errors: list[float] = []
     for image, number in zip(inputs, _numbers(classes), strict=True):
-        found = integrated_gradients(
-            network.forward, image, torch.zeros_like(image), number, most=16 if rough else 512
-        )
-        parts.append(found.parts.sum(dim=0))
-        errors.append(found.error)
-    return Explained(maps=torch.stack(parts), errors=tuple(errors))
+        found = [
+            integrated_gradients(network.forward, image, ground, number, first=first, most=most)
+            for ground in _grounds(image)
+        ]
+        maps.append(torch.stack([one.parts.sum(dim=0) for one in found]).mean(dim=0))
+        whole = sum(one.difference for one in found)
+        off = abs(sum(float(one.parts.double().sum()) for one in found) - whole)
+        errors.append(off / abs(whole) if whole else float("nan"))
+    return Explained(maps=torch.stack(maps), errors=tuple(errors))
 
 
 def _occlusion(network: Network, inputs: Tensor, classes: Tensor, rough: bool) -> Explained:
+    """The mean over covering with each of ``_grounds``."""
     del rough
-    return Explained(
-        maps=torch.stack(
-            [
-                occlusion(network.forward, image, torch.zeros_like(image), number)
-                for image, number in zip(inputs, _numbers(classes), strict=True)
-            ]
-        )
-    )
+    maps = [
+        torch.stack(
+            [occlusion(network.forward, image, ground, number) for ground in _grounds(image)]
+        ).mean(dim=0)
+        for image, number in zip(inputs, _numbers(classes), strict=True)
+    ]
+    return Explained(maps=torch.stack(maps))
+
+
+def _grounds(image: Tensor) -> tuple[Tensor, Tensor]:
+    """What an image (C, H, W) is held against: the mean colour of the training images (0 once
+    normalised), and the image itself, blurred.  Each hides what the other leaves to be seen.
+    """
+    return torch.zeros_like(image), blurred(image)
 
 
 def _numbers(classes: Tensor) -> list[int]:
@@ -112,13 +128,15 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="integrated",
         title="Integrated gradients",
-        says="the gradient along the straight road from the mean colour to the image",
+        says="the gradient along the straight roads to the image from the mean colour and from the "
+        "image blurred, their mean",
         explain=_integrated,
     ),
     Method(
         name="occlusion",
         title="Occlusion",
-        says="by how much the logit falls when a window of a quarter of each side is covered",
+        says="by how much the logit falls when a window of a quarter of each side is covered with "
+        "the mean colour and with the image blurred, their mean",
         explain=_occlusion,
     ),
 )

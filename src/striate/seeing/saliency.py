@@ -92,18 +92,19 @@ def integrated_gradients(
     number: int,
     *,
     tolerance: float = 5e-3,
+    first: int = 16,
     most: int = 512,
     batch: int = 16,
 ) -> Integrated:
     """Integrated gradients (Sundararajan et al. 2017, eq. 1) of class ``number``'s logit.
 
-    ``image`` and ``baseline`` (C, H, W), between which the path is straight.  What each piece of
-    the path should add up to is known, being a difference of two logits; so the pieces whose
-    midpoint misses it most are halved, until the sum is off by less than ``tolerance`` of the
-    whole or ``most`` gradients have been taken.
+    ``image`` and ``baseline`` (C, H, W), between which the path is straight, cut into ``first``
+    pieces.  What each piece of the path should add up to is known, being a difference of two
+    logits; so the pieces whose midpoint misses it most are halved, until the sum is off by less
+    than ``tolerance`` of the whole or ``most`` gradients have been taken.
     """
     away = (image - baseline).detach()
-    edges = [index / 16 for index in range(17)]
+    edges = [index / first for index in range(first + 1)]
     heights = dict(zip(edges, _heights(forward, baseline, away, edges, number, batch), strict=True))
     todo = list(pairwise(edges))
     pieces: dict[tuple[float, float], tuple[Tensor, float]] = {}
