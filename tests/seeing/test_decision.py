@@ -18,6 +18,8 @@ from striate.runs import Preprocessing
 from striate.runs.evaluate import evaluation_of
 from striate.seeing.control import redrawn, settled_norms
 from striate.seeing.decision import decision
+from striate.seeing.explaining import METHODS as EXPLAINED
+from striate.seeing.explaining import Network
 from striate.seeing.faithful import blurred, curves, edges_of, likeness, shuffled
 from striate.seeing.gentle import CHANGES, Change
 from striate.seeing.looking import subject_of
@@ -222,6 +224,33 @@ def test_occlusion_finds_the_only_pixel_that_counts() -> None:
     assert set(rows) == {1, 2}
     assert set(columns) == {5, 6}
     assert float(found.sum()) == len(rows)
+
+
+@pytest.mark.parametrize("name", ["integrated", "occlusion"])
+def test_an_object_of_the_mean_colour_is_seen(name: str) -> None:
+    """Held against the mean colour alone it would not be there."""
+
+    class Dark(nn.Module):
+        """How near to 0 the object's place is."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            score = -(x[:, 0, 8:16, 8:16] ** 2).mean((1, 2))
+            return torch.stack([score, -score], dim=1)
+
+    module = Dark().double()
+    image = torch.ones(1, 1, 32, 32).double()
+    image[:, :, 8:16, 8:16] = 0
+    method = next(one for one in EXPLAINED if one.name == name)
+    network = Network(module=module, forward=module, place=None)
+    found = method.explain(network, image, torch.tensor([0]), False)
+    large = F.interpolate(found.maps[None], (32, 32))[0, 0]
+    assert large[8:16, 8:16].max() == large.max() > 0
+    if name == "integrated":
+        assert found.errors is not None
+        assert found.errors[0] < 1e-2
+        # The road from the mean colour adds nothing, that from the blurred image half its rise.
+        rise = -float(module(blurred(image[0])[None])[0, 0])
+        assert float(found.maps.sum()) == pytest.approx(rise / 2, rel=1e-2)
 
 
 def test_insertion_and_deletion_reward_the_right_order() -> None:
