@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,6 +44,7 @@ from striate.seeing.explaining import METHODS
 from striate.seeing.faithful import centred, enlarged
 from striate.seeing.patches import patches
 from striate.seeing.subject import LookOptions, Pictures, Subject
+from striate.tracing import trace
 
 SIZE = (24, 48)
 ARCH = Arch(
@@ -52,8 +54,7 @@ ARCH = Arch(
     stem=Stem(width=24, kernel=3, stride=2),
     stages=(
         Stage(block="basic", depth=1, width=24),
-        Stage(block="basic", depth=1, width=48, stride=2),
-        Stage(block="basic", depth=1, width=96, stride=2),
+        Stage(block="basic", depth=2, width=64, stride=2),
     ),
     head=Head(),
 )
@@ -171,26 +172,31 @@ def looked_at(dataset: Dataset, found: Trained, seed: int, images: int) -> Netwo
             labels=np.full(len(picked), -1, np.int64),
             why=("evenly spaced",) * len(picked),
         ),
+        trace=trace(found.module, dataset.image, name=ARCH.name),
     )
-    masks = split.truth(picked).masks
-    middle = np.unravel_index(int(centred(SIZE).argmax()), SIZE)
+    truth = split.truth(picked)
+    middle = divmod(int(centred(SIZE).argmax()), SIZE[1])
     pieces = decision(subject, _quiet)
     rows: list[Row] = []
     for method in METHODS:
         own = [piece for piece in pieces if piece.name.split(".")[-1] == method.name]
-        hits: list[bool] = []
+        boxed: list[bool] = []
+        covered: list[bool] = []
         for piece in own:
             if "map" in piece.arrays:
                 large = enlarged(torch.as_tensor(piece.arrays["map"])[None], SIZE)[0]
                 row, column = divmod(int(large.argmax()), SIZE[1])
-                hits.append(bool(masks[piece.facts["number"], row, column]))
+                number = piece.facts["number"]
+                boxed.append(_inside(truth.boxes[number], row, column))
+                covered.append(bool(truth.masks[number, row, column]))
         failed = Counter(c.name for piece in own for c in piece.checks if not c.passed)
         rows.append(
             Row(
                 method=method.name,
                 maps=len(own),
                 shown=sum(not piece.withheld and piece.inapplicable is None for piece in own),
-                pointing=float(np.mean(hits)) if hits else None,
+                pointing=float(np.mean(boxed)) if boxed else None,
+                on_mask=float(np.mean(covered)) if covered else None,
                 failed=dict(failed),
             )
         )
@@ -198,35 +204,38 @@ def looked_at(dataset: Dataset, found: Trained, seed: int, images: int) -> Netwo
     return Network(
         fitted=found.fitted,
         rows=tuple(rows),
-        middle=float(masks[:, middle[0], middle[1]].mean()),
+        middle=float(np.mean([_inside(box, *middle) for box in truth.boxes])),
         on_object=on_object,
         of_class=of_class,
     )
 
 
+def _inside(box: NDArray[np.int64], row: int, column: int) -> bool:
+    top, left, bottom, right = box.tolist()
+    return top <= row < bottom and left <= column < right
+
+
 def _favourites(subject: Subject, dataset: Dataset) -> tuple[float | None, float | None]:
     """Of the favourite patches of selective channels, the shares that show the planted object.
 
-    First: cut with their middle in the object's box.  Second, of the last layer's: from an image
-    that was drawn as the class that the channel is said to answer to.  None where none is shown.
+    First: in how many the cut and the object meet, at the first layer, whose cuts are small.
+    Second, at the last: how many are of an image that was drawn as the class that the channel is
+    said to answer to.  None where nothing is shown.
     """
     split = dataset.test
     pieces = [one for one in patches(subject, _quiet) if one.arrays and not one.withheld]
-    on_object: list[bool] = []
-    of_class: list[bool] = []
-    for piece in pieces:
-        of_class = []
-        names = piece.facts["classes"]
-        for row, numbers in enumerate(piece.arrays["indices"]):
-            boxes = split.truth(numbers).boxes
-            for (t, le, b, r), cut in zip(boxes.tolist(), piece.arrays["boxes"][row], strict=True):
-                y, x = (cut[0] + cut[2]) / 2, (cut[1] + cut[3]) / 2
-                on_object.append(t <= y < b and le <= x < r)
-            labels = split.labels[numbers]
-            of_class += [dataset.classes[label] == names[row] for label in labels]
     if not pieces:
         return None, None
-    return float(np.mean(on_object)), float(np.mean(of_class))
+    meets: list[bool] = []
+    for numbers, cuts in zip(pieces[0].arrays["indices"], pieces[0].arrays["boxes"], strict=True):
+        for mask, (top, left, bottom, right) in zip(
+            split.truth(numbers).masks, cuts.tolist(), strict=True
+        ):
+            meets.append(bool(mask[max(top, 0) : bottom, max(left, 0) : right].any()))
+    drawn = split.labels[pieces[-1].arrays["indices"]]
+    said = [dataset.classes.index(name) for name in pieces[-1].facts["classes"]]
+    of_class = drawn == np.array(said)[:, None]
+    return float(np.mean(meets)), float(of_class.mean())
 
 
 def _quiet(_done: int, _total: int) -> None:

@@ -15,14 +15,15 @@ class Row:
     """One method on one network.
 
     ``shown``: maps that pass all their checks.  ``pointing``: share of the maps whose greatest
-    value lies on the object, withheld ones too; None where there is no map.  ``failed``: by check,
-    how many maps fail it.
+    value lies in the object's box, withheld ones too; ``on_mask``: on the object's own pixels; None
+    where there is no map.  ``failed``: by check, how many maps fail it.
     """
 
     method: str
     maps: int
     shown: int
     pointing: float | None
+    on_mask: float | None
     failed: dict[str, int]
 
 
@@ -67,6 +68,7 @@ def record(
                     "heart_maps": other.maps,
                     "heart_shown": other.shown,
                     "pointing": points,
+                    "on_mask": own.on_mask,
                     "middle": honest.middle,
                     "default": points if default else None,
                     "lead": points - honest.middle if default and points is not None else None,
@@ -82,12 +84,12 @@ def record(
             f"labels of {trained_on:,} pictures and one on the same labels shuffled, until it had "
             f"fitted them. {images} held-out pictures of each are explained by every method of "
             "`striate see`; the checks are told no label and no accuracy. Pointing: share of the "
-            "honest network's maps whose greatest value lies on the planted object, withheld ones "
-            "too; the middle: share of the pictures whose object covers the middle, where a "
-            "centred Gaussian points. Patches: the favourites of the selective channels that "
-            "`striate see patches` shows, by whether their middle lies in the object's box, and, "
-            "at the last layer, whether the picture was drawn as the class the channel is said to "
-            "answer to."
+            "honest network's maps whose greatest value lies in the planted object's box, withheld "
+            "ones too (its own pixels leave out the hole of a ring); the middle: share of the "
+            "pictures whose middle does, where a centred Gaussian points. Patches: the favourites "
+            "of the selective channels that `striate see --only patches` shows; at the first "
+            "layer, how many meet the object; at the last, how many are of a picture that was "
+            "drawn as the class the channel is said to answer to."
         ),
         command=command,
         commit=commit,
@@ -104,10 +106,11 @@ def record(
             Column(key="heart_maps", title="maps of the one by heart", shown="d"),
             Column(key="heart_shown", title="of them shown", shown="d"),
             Column(key="pointing", title="pointing", shown=".3f"),
+            Column(key="on_mask", title="on its own pixels", shown=".3f"),
             Column(key="middle", title="the middle", shown=".3f"),
             Column(key="default", title="pointing of the default", shown=".3f"),
             Column(key="lead", title="above the middle", shown=".3f"),
-            Column(key="on_object", title="patches on the object", shown=".3f"),
+            Column(key="on_object", title="patches that meet the object", shown=".3f"),
             Column(key="of_class", title="patches of the class", shown=".3f"),
             Column(key="fitted", title="least share of labels fitted", shown=".3f"),
         ),
