@@ -18,6 +18,7 @@ FLATTENED = "most of its parameters are in the layer behind its flatten"
 BIASED = "torchvision's, whose weights it takes, has the biases too"
 
 REVIEWED: dict[str, dict[str, str]] = {
+    "airbench94": {"SH103": "its pools halve maps of 31, 15 and 7 px, as its paper has them"},
     "alexnet": {"SH102": FLATTENED},
     **{f"vgg{depth}": {"SH102": FLATTENED} for depth in (11, 13, 16, 19)},
     **{f"vgg{depth}_bn": {"SH102": FLATTENED, "PA301": BIASED} for depth in (11, 13, 16, 19)},
