@@ -222,6 +222,16 @@ def test_a_run_is_examined_on_its_own_images(run: Path) -> None:
     assert abs(health.first_loss - log(10)) < 1
     assert found.trace.image == (1, 8, 8)
     assert (health.classes, health.images) == (10, sum(health.said))
+    watched = [
+        line
+        for line in map(json.loads, RunPaths(run).metrics.read_text().splitlines())
+        if line["kind"] == "health"
+    ]
+    assert (
+        [(one.epoch, one.step) for one in health.watched]
+        == [(line["epoch"], line["step"]) for line in watched]
+        == [(1, 1), (1, 20)]
+    )
     assert health.started
     assert {one.parameter for one in health.started} == {one.parameter for one in health.ended}
     assert (found.given.batch, found.given.optimiser) == (7, "momentum")

@@ -19,7 +19,7 @@ from striate.flow.sizes import full_image
 from striate.flow.targets import Target, from_arch, resolve
 from striate.flow.weights_fit import begun_again
 from striate.records import StepRecord, Trace
-from striate.runs import LoadedRun, RunInfo, RunPaths
+from striate.runs import LoadedRun, RunInfo, RunPaths, read_watched
 from striate.training import Recipe
 from striate.training import from_toml as recipe_from_toml
 
@@ -75,7 +75,7 @@ def examine(path: Path, image: str | None, given: Given) -> Examined:
         trace=found,
         given=replace(
             given,
-            health=health,
+            health=replace(health, watched=tuple(read_watched(paths.metrics))),
             batch=given.batch or recipe.batch_size,
             optimiser=given.optimiser or _optimiser(recipe),
         ),

@@ -68,34 +68,6 @@ class Gradient:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Health:
-    """What was measured of one run.
-
-    ``images``: how many were looked at.  ``classes``: how many there are.  ``first_loss``: that of
-    step 1, None where the run does not say.  ``started``: gradients of the network as it was
-    before step 1, in training mode (empty where it cannot be made again); ``ended``: of the
-    trained one.  ``spread``: the deviation of the logits over images, ``level``: that of their
-    means over classes.  ``said``: images given each class.  ``accuracy``: on the sample, and
-    ``batch_accuracy`` the same with batch norms on the batch's own statistics (None without batch
-    norms).  ``broken``: modules whose output was not finite, in order.
-    """
-
-    images: int
-    classes: int
-    first_loss: float | None = None
-    units: tuple[Units, ...] = ()
-    branches: tuple[Branch, ...] = ()
-    started: tuple[Gradient, ...] = ()
-    ended: tuple[Gradient, ...] = ()
-    spread: float | None = None
-    level: float | None = None
-    said: tuple[int, ...] = ()
-    accuracy: float | None = None
-    batch_accuracy: float | None = None
-    broken: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatchedWeight:
     """One parameter of two dimensions or more in one step of the training.
 
@@ -128,3 +100,33 @@ class WatchedStep:
     step: int
     weights: tuple[WatchedWeight, ...]
     units: tuple[WatchedUnits, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What was measured of one run.
+
+    ``images``: how many were looked at.  ``classes``: how many there are.  ``first_loss``: that of
+    step 1, None where the run does not say.  ``started``: gradients of the network as it was
+    before step 1, in training mode (empty where it cannot be made again); ``ended``: of the
+    trained one.  ``spread``: the deviation of the logits over images, ``level``: that of their
+    means over classes.  ``said``: images given each class.  ``accuracy``: on the sample, and
+    ``batch_accuracy`` the same with batch norms on the batch's own statistics (None without batch
+    norms).  ``broken``: modules whose output was not finite, in order.  ``watched``: what was seen
+    of the layers while it trained, step by step (empty where nothing was).
+    """
+
+    images: int
+    classes: int
+    first_loss: float | None = None
+    units: tuple[Units, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    started: tuple[Gradient, ...] = ()
+    ended: tuple[Gradient, ...] = ()
+    spread: float | None = None
+    level: float | None = None
+    said: tuple[int, ...] = ()
+    accuracy: float | None = None
+    batch_accuracy: float | None = None
+    broken: tuple[str, ...] = ()
+    watched: tuple[WatchedStep, ...] = ()

@@ -48,6 +48,9 @@ image = (3, 8, 8)
 
 The greatest value of each channel behind each call of a ReLU or ReLU6, over a sample of the run's
 validation images. Found where a quarter of the channels, and at least four, never get above zero.
+Where the run's own record of its training has the layer (ReLUs that are modules, in about fifty
+steps, over that step's batch), it says since when that many have been dead: the first of the looks
+that all show it up to the last, if there are three.
 The price is the dead channels' share of the convolution or dense layer that makes them.
 
 ## Limits
@@ -64,12 +67,15 @@ convolutional neural networks" (arXiv 1611.06440), section 2.2, on activations a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
 from striate.checking.ends import behind
 from striate.checking.graph import NORMS, Graph
 from striate.checking.rule import Given, Spot
+from striate.checking.since import lasting, when
 from striate.checking.words import many, place
-from striate.records import Price, Severity, Trace
+from striate.records import Health, Price, Severity, Trace, Units
+from striate.records.health import WatchedStep
 
 CODE = "AF701"
 NAME = "dead-channels"
@@ -79,6 +85,15 @@ SILENT_IF = ("AF708",)  # nothing that was measured holds then
 
 SHARE, FEWEST = 0.25, 4
 
+_KILLED = (
+    "train again with a lower rate or a longer warmup, put a norm before the activation, or take "
+    "these channels out."
+)
+_BORN = (
+    "they were dead in step 1 already: begin with other weights or biases, put a norm before the "
+    "activation, or take these channels out."
+)
+
 
 def find(trace: Trace, given: Given) -> Iterator[Spot]:
     """ReLUs behind which many channels are always zero."""
@@ -86,11 +101,13 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
     if given.health is None:
         return
     for units in given.health.units:
-        if units.dead < max(FEWEST, SHARE * units.channels) or units.index not in graph:
+        if units.dead < _least(units) or units.index not in graph:
             continue
         layer = graph[units.index]
         maker = behind(graph, layer, NORMS)
         share = units.dead / units.channels
+        since = _since(units, given.health)
+        known = "" if since is None else _told(units, since)
         made = place(maker.path) if maker is not None else "the layer before"
         price = Price()
         if maker is not None:
@@ -100,15 +117,35 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
             message=(
                 f"{units.dead} of {many(units.channels, 'channel')} are zero at every position of "
                 f"{many(given.health.images, 'image')}: what {made} does for them is lost."
+                f"{known}"
             ),
             measured={
                 "dead": units.dead,
                 "channels": units.channels,
                 "images": given.health.images,
+                **({} if since is None else {"since_step": since.step}),
             },
             price=price,
-            fix=(
-                "train again with a lower rate or a longer warmup, put a norm before the "
-                "activation, or take these channels out."
-            ),
+            fix=_BORN if since is not None and since.step == 1 else _KILLED,
         )
+
+
+def _least(units: Units) -> int:
+    """How many dead channels are found."""
+    return max(FEWEST, ceil(SHARE * units.channels))
+
+
+def _since(units: Units, health: Health) -> WatchedStep | None:
+    """Since which look so many of these have been dead; None where that was not seen."""
+    same = [one for one in health.units if (one.path, one.op) == (units.path, units.op)]
+    call = same.index(units)
+    seen: list[tuple[WatchedStep, bool]] = []
+    for step in health.watched:
+        calls = [one for one in step.units if (one.path, one.op) == (units.path, units.op)]
+        if call < len(calls):
+            seen.append((step, calls[call].dead >= _least(units)))
+    return lasting(seen)
+
+
+def _told(units: Units, since: WatchedStep) -> str:
+    return f" In all batches looked at from {when(since)} on, {_least(units)} or more were."

@@ -64,6 +64,10 @@ median over the first third of the weights, in the order of the forward, against
 third. Weights whose gradient is exactly zero are left out: a branch behind a norm that starts at
 zero has none at first, by design. Found beyond a factor of 10,000, or where one is not finite.
 
+Where the run has a record of its training (about fifty steps, each step's own batch), the same is
+asked of each of them: what was uneven before step 1 is said to last or to have ended, with the step
+since when, and what was even then and has been uneven in the last three looks or more is found too.
+
 ## Limits
 
 An optimiser that scales each gradient (Adam) hides much of it, until the smallest are lost in its
@@ -77,13 +81,16 @@ convolutional networks" (arXiv 1708.03888), section 4, on the ratio of weight an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from statistics import median
 
 from striate.checking.rule import Given, Spot
+from striate.checking.since import LOOKS, lasting, when
 from striate.checking.words import place
 from striate.records import Gradient, Layer, Severity, Trace
+from striate.records.health import WatchedStep
 
 CODE = "AF704"
 NAME = "uneven-gradients"
@@ -97,37 +104,99 @@ FEWEST = 4  # weights
 
 def find(trace: Trace, given: Given) -> Iterator[Spot]:
     """The first weight of a network whose gradients vanish or explode on their way to it."""
-    if given.health is None or not trace.layers:
+    health = given.health
+    if health is None or not trace.layers:
         return
-    at_start = bool(given.health.started)
     order = {path: number for number, path in enumerate(dict.fromkeys(one.path for one in trace))}
-    gradients = given.health.started or given.health.ended
+    found = _uneven(health.started or health.ended, order)
+    looks = [(step, _uneven(_gradients(step), order)) for step in health.watched]
+    since = lasting([(step, one is not None) for step, one in looks])
+    moment = "before step 1" if health.started else "after training"
+    later = _later(looks, since) if found is not None and health.started else ""
+    if found is None and since is not None:
+        found = next(one for step, one in looks if step is since)
+        moment = f"from {when(since)} on, not {moment}"
+    if found is None:
+        return
+    if found.broken:
+        message = f"the gradient of {place(found.worst)} is not finite {moment}."
+    else:
+        kind = "vanish" if found.factor < 1 else "explode"
+        message = (
+            f"gradients {kind} {moment}: for their weights, those of the first {found.third} "
+            f"layers are {found.factor:.0e} of those of the last {found.third}.{later}"
+        )
+    yield Spot(
+        at=_layer(trace, found.worst),
+        message=message,
+        measured={
+            "first": found.first,
+            "last": found.last,
+            "weights": found.weights,
+            **({} if since is None else {"since_step": since.step}),
+        },
+        fix="put a norm before each activation, add skips, or use ReLU with its own start.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Uneven:
+    """The medians over the first and last third of ``weights``; the path of the ``worst``."""
+
+    first: float
+    last: float
+    third: int
+    weights: int
+    worst: str
+    broken: bool
+
+    @property
+    def factor(self) -> float:
+        return self.first / self.last if self.last else 0.0
+
+
+def _uneven(gradients: tuple[Gradient, ...], order: Mapping[str, int]) -> _Uneven | None:
+    """What is wrong with ``gradients``; None where nothing is."""
     gradients = tuple(one for one in gradients if one.gradient > 0 or not isfinite(one.gradient))
     gradients = tuple(sorted(gradients, key=lambda one: order.get(one.path, len(order))))
     broken = next((one for one in gradients if not isfinite(one.gradient)), None)
     if broken is None and len(gradients) < FEWEST:
-        return
+        return None
     third = max(1, len(gradients) // 3)
-    first, last = (_ratio(part) for part in (gradients[:third], gradients[-third:]))
-    factor = first / last if last else 0.0
-    if broken is None and 1 / FACTOR < factor < FACTOR:
-        return
-    worst = broken or gradients[0]
-    when = "before step 1" if at_start else "after training"
-    if broken is not None:
-        message = f"the gradient of {place(worst.path)} is not finite {when}."
-    else:
-        kind = "vanish" if factor < 1 else "explode"
-        message = (
-            f"gradients {kind} {when}: for their weights, those of the first {third} layers are "
-            f"{factor:.0e} of those of the last {third}."
-        )
-    yield Spot(
-        at=_layer(trace, worst.path),
-        message=message,
-        measured={"first": first, "last": last, "weights": len(gradients)},
-        fix="put a norm before each activation, add skips, or use ReLU with its own start.",
+    found = _Uneven(
+        first=_ratio(gradients[:third]),
+        last=_ratio(gradients[-third:]),
+        third=third,
+        weights=len(gradients),
+        worst=(broken or gradients[0]).path,
+        broken=broken is not None,
     )
+    return None if broken is None and 1 / FACTOR < found.factor < FACTOR else found
+
+
+def _gradients(step: WatchedStep) -> tuple[Gradient, ...]:
+    """Those of one step of the training that were finite, as the rule takes them."""
+    return tuple(
+        Gradient(
+            parameter=one.parameter,
+            path=one.parameter.rpartition(".")[0],
+            gradient=one.gradient,
+            weight=one.weight,
+        )
+        for one in step.weights
+        if one.gradient is not None and one.weight is not None
+    )
+
+
+def _later(looks: Sequence[tuple[WatchedStep, _Uneven | None]], since: WatchedStep | None) -> str:
+    """What became of gradients that were uneven before step 1; nothing where it was not seen."""
+    if len(looks) < LOOKS:
+        return ""
+    last, one = looks[-1]
+    if one is not None:
+        return f" They still did in {when(last)}." if since is not None else ""
+    even = lasting([(step, found is None) for step, found in looks])
+    return "" if even is None else f" From {when(even)} on they no longer did."
 
 
 def _ratio(gradients: tuple[Gradient, ...]) -> float:
