@@ -24,6 +24,7 @@ def traced(example: Example, asks: tuple[str, ...] = ()) -> tuple[Trace, Given]:
         arch = from_toml(example.text)
         return trace(lambda: build(arch, device="meta"), arch.image), Given()
     names: dict[str, Any] = {}
+    torch.manual_seed(0)  # its weights, whatever ran before in this process
     exec(compile(example.text, "<example>", "exec"), names)  # the repository's own documentation
     given = {name: names[name] for name in ("memory", "batch") if name in names}
     found = trace(names["net"], names["image"])
