@@ -71,7 +71,7 @@ Make = Callable[[int, int, int], nn.Module]
 CASES: dict[str, tuple[Make, int, int, int]] = {
     "no skips, no global pooling, 8 px, gray": (Plain, 1, 8, 10),
     "no convolutions": (Dense, 1, 8, 10),
-    "512 px": (Skips, 3, 512, 2),
+    "256 px": (Skips, 3, 256, 2),
     "two classes": (Skips, 1, 8, 2),
     "a thousand classes": (Skips, 3, 16, 1000),
 }
