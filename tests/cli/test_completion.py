@@ -44,7 +44,7 @@ def test_commands(complete: Callable[..., list[str]]) -> None:
 
 
 def test_options_and_their_choices(complete: Callable[..., list[str]]) -> None:
-    assert complete("striate fit --se") == ["--seed", "--setting"]
+    assert complete("striate fit --se") == ["--seed", "--set", "--setting"]
     assert complete("striate fit --setting bf") == ["bf16", "bf16-channels-last"]
     assert complete("striate conv --kernel sob") == ["sobel-x", "sobel-y"]
     assert complete("striate verify --only l") == ["luo", "lengths", "ledger", "lesions"]
