@@ -58,7 +58,7 @@ def test_stopped_and_the_same_command_again(striate: Striate, tmp_path: Path) ->
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=400)
     said = "interrupted: stopped; what was trained is kept in swept, and the same command goes on"
-    assert (process.returncode, err.strip().splitlines()[-1]) == (130, said)
+    assert (process.returncode, err.strip().splitlines()[-1:]) == (130, [said])
     assert (tmp_path / "swept" / "sweep.html").exists()
     assert list((tmp_path / "swept" / "workers").iterdir()) == []
 

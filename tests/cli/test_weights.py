@@ -62,7 +62,7 @@ def test_with_json_stdout_is_the_document_alone(striate: Striate, tmp_path: Path
         (("--arch", "resnet20", "--weights", "tiny.toml"), "tiny.toml: is neither safetensors nor"),
         (
             ("--recipe", "quik"),
-            "no recipe 'quik', and no such file; choose from finetune, st",
+            "no recipe 'quik', and no such file; did you mean quick?",
         ),
         (("--recipe", "finetune"), "--recipe finetune fine-tunes, and the weights are fresh ones"),
         (("--weights", "w.pth", "--resume", "run"), "leave out --weights"),

@@ -25,7 +25,7 @@ def resident():
 
 outside = faults(4)
 with kept_heap("cpu"):
-    faults(1)
+    faults(3)  # where a small block lies in the way, the next large one goes elsewhere, once
     inside, held = faults(4), resident()
 after = resident()
 with kept_heap("cuda"):
