@@ -18,6 +18,15 @@ import pytest
 Striate = Callable[..., Any]
 EPOCHS = 100
 """Long enough that a busy machine does not finish before it is stopped."""
+LISTENS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from striate.cli.start import run
+run()
+"""
+"""``python -m striate``, listening to Ctrl-C even where the tests run in a shell's background, in
+which all is started deaf to it.
+"""
 SWEEP = (
     *("sweep", "digits", "--arch", "tiny.toml", "--axis", "width=4,8", "--seeds", "0"),
     *("--epochs", str(EPOCHS), "--batch", "64", "--setting", "fp32", "--threads", "1"),
@@ -45,7 +54,7 @@ def _steps(folder: Path) -> list[int]:
 
 def test_stopped_and_the_same_command_again(striate: Striate, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "striate", *SWEEP],
+        [sys.executable, "-c", LISTENS, *SWEEP],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
