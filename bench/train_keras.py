@@ -1,6 +1,6 @@
 """Keras 3's row of ``train.py``: the residual network of its own CIFAR-10 example, by ``fit``.
 
-    KERAS_BACKEND=jax python bench/train_keras.py ../shared/data/cifar10 --minutes 5 --seed 0
+    python bench/train_keras.py ../shared/data/cifar10 --minutes 5 --seed 0
 
 The package ships no example; Keras's documentation has one for CIFAR-10, the "toy ResNet" of its
 guide to the functional API.  Its network, its RMSprop of 0.001 (which is ``compile``'s default as
@@ -12,9 +12,8 @@ pixel.)  Epochs go on until the time is up; the example has no schedule.
 from __future__ import annotations
 
 import os
+from importlib.metadata import packages_distributions
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
@@ -79,7 +78,8 @@ class Clock(keras.callbacks.Callback):
 
 def main() -> None:
     options = arguments(__doc__)
-    row = Row("Keras", options.minutes, ("keras", keras.backend.backend()))
+    backend = packages_distributions()[keras.backend.backend()][0]
+    row = Row("Keras", options.minutes, ("keras", backend))
     keras.utils.set_random_seed(options.seed)
     with row.aside():
         images, labels = _prepared(*pixels(options.data, "train"))
