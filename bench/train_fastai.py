@@ -4,7 +4,7 @@
 
 Everything is the library's default: ``ImageDataLoaders.from_folder`` (batches of 64, no
 transforms, a loader process a core), Adam with decoupled weight decay 0.01, ``lr_max`` 0.001, fp32,
-and images of 32 × 32 as they are.  ``n`` is the number of whole epochs that fit, by 20 steps timed
+and images of 32 × 32 as they are.  ``n`` is the number of whole epochs that fit, by 60 steps timed
 beforehand.  The test images are handed over as fastai's validation set; nothing is chosen by them.
 """
 

@@ -10,7 +10,7 @@ parser): ``--opt sgd`` (Nesterov in timm) ``--momentum 0.9 --weight-decay 2e-5``
 ``--train-interpolation random``, ``--workers 4``, fp32, no compilation.
 
 Two values depend on the task and are what serves timm.  ``--img-size 32``: its 224 would take about
-fifty times as long an image.  ``--epochs N``: the whole epochs that fit, by 20 steps timed
+fifty times as long an image.  ``--epochs N``: the whole epochs that fit, by 60 steps timed
 beforehand, instead of 300; and with them ``--warmup-epochs 0``, the default of
 ``create_scheduler_v2``: the script's 5 are meant for 300 epochs and would be most of the run.
 """
