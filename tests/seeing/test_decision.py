@@ -19,7 +19,7 @@ from striate.runs.evaluate import evaluation_of
 from striate.seeing.control import redrawn, settled_norms
 from striate.seeing.decision import decision
 from striate.seeing.explaining import METHODS as EXPLAINED
-from striate.seeing.explaining import Network
+from striate.seeing.explaining import Explained, Method, Network
 from striate.seeing.faithful import blurred, curves, edges_of, likeness, shuffled
 from striate.seeing.gentle import CHANGES, Change
 from striate.seeing.looking import subject_of
@@ -75,6 +75,28 @@ def test_a_network_that_has_not_learned_is_told(fresh_case, arch) -> None:
     assert not [name for name in shown(pieces) if name != "decision"]
     likes = [max(p.facts["likeness"]["random"]) for p in pieces[1:] if "likeness" in p.facts]
     assert min(likes) > 0.8
+
+
+def test_a_map_of_the_image_alone_is_withheld(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its edges: the same for any network and any class."""
+
+    def edges(_network: Network, inputs: torch.Tensor, _classes: object, _rough: bool) -> Explained:
+        planes = [edges_of(image.double().numpy()) for image in inputs]
+        return Explained(maps=torch.as_tensor(np.stack(planes)))
+
+    blind = Method(name="edges", title="Edges", says="where brightness changes", explain=edges)
+    monkeypatch.setattr("striate.seeing.decision.METHODS", (blind,))
+    (piece,) = decision(subject(trained, pictures=1), quiet)[1:]
+    failed = {check.name: check.value for check in piece.checks if not check.passed}
+    assert failed.items() >= {"random network": 1.0, "other class": 1.0}.items()
+
+
+def test_the_other_class_is_a_typical_one(trained) -> None:
+    first = subject(trained, pictures=1)
+    piece = decision(first, quiet)[1]
+    logits = first.logits(first.module, first.prepared(first.pictures.pixels))[0]
+    order = [first.preprocessing.classes[number] for number in logits.argsort(descending=True)]
+    assert [piece.facts["class"], piece.facts["other"]] == [order[0], order[2]]
 
 
 def test_the_layer_that_is_asked_for(trained) -> None:
