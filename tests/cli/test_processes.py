@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,6 +75,48 @@ def test_a_killed_process_is_started_again_and_no_step_is_missed(
     assert RunInfo.load(tmp_path / "run" / "run.json").notes["processes"] == 2
 
 
+def _task(rank: int, port: int) -> dict[str, str]:
+    """What srun tells a task of a step of two on this machine."""
+    return {
+        "SLURM_JOB_ID": "4711",
+        "SLURM_STEP_ID": "0",
+        "SLURM_NTASKS": "2",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def test_two_tasks_of_slurm_train_one_network(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = ["fit", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"]
+    command += ["--batch", "64", "--epochs", "1", "--out", "run", "--json"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    tasks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "striate", *command],
+            cwd=tmp_path,
+            env={**os.environ, **_task(rank, port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    first, second = (task.communicate() for task in tasks)
+    assert [task.returncode for task in tasks] == [0, 0], (first, second)
+    assert second == ("", "")  # the first alone is heard
+    assert json.loads(first[0])["epochs"] == 1
+    run = tmp_path / "run"
+    assert RunInfo.load(run / "run.json").notes["processes"] == 2
+    steps = [each for each in read_metrics(run / "metrics.jsonl") if isinstance(each, StepRecord)]
+    assert [each.step for each in steps] == list(range(1, 21))
+
+
 IN_ONE_ALREADY = (
     "--procs 2: this process is one of several already (WORLD_SIZE is 4); leave --procs out, and "
     "let the launcher say how many"
@@ -89,6 +132,12 @@ IN_ONE_ALREADY = (
             ("--procs", "2"),
             {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1"},
             IN_ONE_ALREADY,
+        ),
+        (("--procs", "2"), {**_task(0, 29500), "SLURM_NTASKS": "4"}, IN_ONE_ALREADY),
+        (
+            (),
+            {**_task(0, 29500), "SLURM_PROCID": "one"},
+            "SLURM_PROCID=one: must be a whole number from 0, in a step of several tasks",
         ),
     ],
 )

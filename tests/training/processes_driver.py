@@ -16,6 +16,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from striate.arch import Arch, Head, Stage, Stem
 from striate.building import build
 from striate.data import Batch, batches, open_data
 from striate.errors import Interrupted, ProcessLost
+from striate.flow.slurm import torch_names
 from striate.records import StepRecord
 from striate.runs import RunFolder, read_metrics
 from striate.training import (
@@ -83,16 +85,44 @@ def port() -> int:
         return found.getsockname()[1]
 
 
-def forked(run: Callable[[int], None], count: int) -> list[int]:
+def by_hand(rank: int, count: int) -> dict[str, str]:
+    """A process's place, as torch reads it."""
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+    }
+
+
+def by_slurm(rank: int, count: int) -> dict[str, str]:
+    """The same place, from what srun tells a task of a step on this machine alone."""
+    step = {
+        "SLURM_JOB_ID": str(os.getppid()),
+        "SLURM_STEP_ID": "0",
+        "SLURM_NTASKS": str(count),
+        "SLURM_STEP_NUM_TASKS": str(count),
+        "SLURM_STEP_TASKS_PER_NODE": str(count),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NODEID": "0",
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
+    }
+    return torch_names(step)
+
+
+def forked(
+    run: Callable[[int], None], count: int, place: Callable[[int, int], dict[str, str]] = by_hand
+) -> list[int]:
     """Run in ``count`` forked processes that find each other; how each ended, as an exit code."""
-    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port()), "WORLD_SIZE": str(count)}
+    free = str(port())
     numbers: list[int] = []
     for rank in range(count):
         number = os.fork()
         if number == 0:
             code = 1
             try:
-                os.environ.update(where, RANK=str(rank), LOCAL_RANK=str(rank))
+                os.environ.update(place(rank, count), MASTER_PORT=free)
                 run(rank)
                 code = 0
             except (Interrupted, ProcessLost) as error:
@@ -193,6 +223,8 @@ def runs(root: Path) -> dict[str, Any]:
     assert forked(lambda rank: followed(root / "one", recipe(2), rank=rank), 1) == [0]
     assert two("two", recipe(1)) == [0, 0]
     assert two("local", recipe(1, norms="local")) == [0, 0]
+    as_task = partial(followed, root / "slurm", recipe(1))
+    assert forked(lambda rank: as_task(rank=rank), 2, by_slurm) == [0, 0]
 
     def dying(rank: int) -> None:
         after = 27 if rank == 1 else 0
@@ -209,7 +241,7 @@ def runs(root: Path) -> dict[str, Any]:
 
     assert forked(stopping, 2) == [130, 130]
     assert forked(lambda rank: followed(root / "stopped", None, rank=rank), 1) == [0]
-    for name in ("one", "two", "local", "killed", "stopped"):
+    for name in ("one", "two", "local", "slurm", "killed", "stopped"):
         found[name] = told(root / name)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from itertools import pairwise
@@ -78,6 +79,11 @@ def test_losses_differ_by_rounding_alone(runs: dict[str, Any]) -> None:
     assert apart(one["losses"], two["losses"]) < 2e-6
     assert apart(one["losses"], runs["local"]["losses"]) > 1e-4  # what reduced norms bring
     assert two["right"] == one["right"]
+
+
+def test_tasks_of_slurm_train_as_other_processes_do(runs: dict[str, Any]) -> None:
+    assert runs["slurm"]["weights"] == runs["two"]["weights"]
+    assert runs["slurm"]["seen"] == runs["two"]["seen"]
 
 
 def test_a_killed_process_costs_no_bit(runs: dict[str, Any]) -> None:
@@ -162,6 +168,21 @@ def test_metal_devices_cannot_join(monkeypatch: pytest.MonkeyPatch) -> None:
         joined("mps"),
     ):
         pass
+
+
+def test_a_meeting_place_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        where = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        for name, value in {**where, "MASTER_PORT": str(port)}.items():
+            monkeypatch.setenv(name, value)
+        said = (
+            rf"^process 0 of 2: no meeting at 127.0.0.1:{port} \(.*address already in use\); set M"
+        )
+        with pytest.raises(InputError, match=said), joined("cpu"):
+            pass
 
 
 def test_what_a_lost_process_raises_is_told_from_other_errors() -> None:

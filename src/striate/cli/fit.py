@@ -12,6 +12,7 @@ import typer
 
 from striate.cli.completing import complete_arch, complete_data, complete_key, complete_recipe
 from striate.cli.console import ReaderGone, complain, talk
+from striate.cli.fit_refusals import refuse_more, refuse_with_folds
 from striate.cli.options import (
     Cache,
     DiskCache,
@@ -21,9 +22,9 @@ from striate.cli.options import (
     batch_option,
     positive,
 )
-from striate.cli.processes import follower, launched_here, one_of_several
+from striate.cli.processes import follower, launched_here, take_place
 from striate.cli.stopping import stopped, terminated_as_interrupted
-from striate.errors import InputError, Interrupted, ProcessLost
+from striate.errors import Interrupted, ProcessLost
 
 DATA = "digits, shapes, a folder with a folder per class, parquet files, or an .npz file."
 _DATA, _TRAINING, _MACHINE, _RUN = "Data", "Training", "Machine", "Run"
@@ -281,15 +282,16 @@ def command(
 
       striate fit --resume runs/first         after Ctrl-C, a crash, a power cut
 
-      striate fit photos/ --procs 2           two processes here; torchrun for more
+      striate fit photos/ --procs 2           two processes here; torchrun or srun for more
 
       striate fit photos/ --folds 5           a mean over five validation parts
     """
+    take_place()
     if resume is not None:
-        _refuse_more(context, resume)
+        refuse_more(context, resume)
     in_folds = folds is not None or (resume is not None and (resume / "folds.json").is_file())
     if in_folds:
-        _refuse_with_folds(context, at_least(2, "--folds", folds), procs)
+        refuse_with_folds(context, at_least(2, "--folds", folds), procs)
     if (at_least(1, "--procs", procs) or 1) > 1 and not launched_here():
         with talk(as_json=as_json, quiet=quiet).waiting("loading PyTorch"):
             from striate.flow.launch import launch
@@ -364,37 +366,3 @@ def command(
         return
     assert display.run is not None
     out_.document(display.run.as_json())
-
-
-def _refuse_more(context: typer.Context, resume: Path) -> None:
-    """InputError where anything was asked for that a resumed run would not heed."""
-    given: list[str] = []
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in _WITH_RESUME or source is None or source.name == "DEFAULT":
-            continue
-        written = parameter.opts[0].startswith("-")
-        given.append(max(parameter.opts, key=len) if written else str(context.params["data"]))
-    if given:
-        raise InputError(
-            f"--resume {resume}: the run goes on with its own data, network and settings; "
-            f"leave out {', '.join(given)}"
-        )
-
-
-_WITH_RESUME = frozenset({"resume", "procs", "checkpoint_every", "as_json", "quiet"})
-
-
-def _refuse_with_folds(context: typer.Context, folds: int | None, procs: int | None) -> None:
-    asked = "the folds" if folds is None else f"--folds {folds}"
-    source = context.get_parameter_source("val")
-    if source is not None and source.name != "DEFAULT":
-        raise InputError(
-            f"{asked} with --val {context.params['val']:g}: each fold is validated on its own part "
-            "of what is not test; leave --val out"
-        )
-    if (procs or 1) > 1 or one_of_several():
-        raise InputError(
-            f"{asked} with several processes: each fold is trained by one; leave --procs or "
-            "torchrun out"
-        )

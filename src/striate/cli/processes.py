@@ -6,14 +6,26 @@ import os
 import sys
 from typing import NoReturn
 
+from striate.flow.slurm import torch_names
+
 
 def launched_here() -> bool:
     """Whether ``striate fit --procs`` started this process, and speaks for all of them."""
     return "STRIATE_PROCS" in os.environ
 
 
+def take_place() -> None:
+    """Where ``srun`` started this process as one of several, tell torch so, as torchrun would.
+
+    InputError for what Slurm would not say of it.
+    """
+    os.environ.update(torch_names(os.environ))
+
+
 def one_of_several() -> bool:
-    """Whether other processes run the same command with this one (``torchrun``, ``--procs``)."""
+    """Whether other processes run the same command with this one: ``torchrun``, ``--procs``, and
+    ``srun`` once the process has taken its place.
+    """
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
 
 

@@ -85,8 +85,8 @@ def fold_events(
     """
     if started_together():
         raise InputError(
-            "--folds with several processes: each fold is trained by one; leave --procs or "
-            "torchrun out"
+            "--folds with several processes: each fold is trained by one; leave "
+            "--procs or torchrun out, or srun's --ntasks"
         )
     if options.resume is not None:
         refuse_more(data, options)

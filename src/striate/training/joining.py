@@ -1,9 +1,10 @@
 """Finding the other processes of a training, and waiting for each other before it begins.
 
-Whoever starts the processes (``striate fit --procs``, ``torchrun``) sets RANK, WORLD_SIZE,
-LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torch's own ``env://`` reads them.  What takes as long
-as it takes (reading the data, measuring the settings) is waited for by looking at a word in the
-store now and then: a process that waits so hears a signal at once, and runs into no time limit.
+Whoever starts the processes (``striate fit --procs``, ``torchrun``, ``flow.slurm`` for ``srun``)
+sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torch's own ``env://`` reads
+them.  What takes as long as it takes (reading the data, measuring the settings) is waited for by
+looking at a word in the store now and then: a process that waits so hears a signal at once, and
+runs into no time limit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType] # its **kwargs
 
 from striate.errors import InputError
@@ -42,13 +43,13 @@ def joined(device: str = "auto") -> Generator[Processes]:
 
     ``device``: ``cpu`` where no GPU is to be used.  Gradients travel by NCCL between GPUs and by
     Gloo between CPUs; small messages always by Gloo.  InputError for more processes on this
-    machine than it has GPUs, and for Metal devices.
+    machine than it has GPUs, for Metal devices, and where the processes find no meeting place.
     """
     if not started_together():
         yield Processes()
         return
     gpu = _gpu(device)
-    found, rank, count = next(rendezvous("env://"))
+    found, rank, count = _met()
     # The elastic agent's store outlives processes that are started again, and holds the addresses
     # of those before them.
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
@@ -99,6 +100,18 @@ def all_ready(together: Processes) -> None:
     while there < together.count:
         time.sleep(_LOOK)
         there = together.store.add(_READY, 0)
+
+
+def _met() -> tuple[Store, int, int]:
+    try:
+        return next(rendezvous("env://"))
+    except dist.DistError as error:
+        where = "{MASTER_ADDR}:{MASTER_PORT}".format_map(os.environ)
+        raise InputError(
+            f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}: no meeting at {where} "
+            f"({str(error).splitlines()[0]}); set MASTER_ADDR to the machine of process 0 and "
+            "MASTER_PORT to a free port of it"
+        ) from error
 
 
 def _gpu(device: str) -> bool:
