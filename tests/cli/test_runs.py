@@ -46,6 +46,30 @@ def test_the_list_fits_eighty_columns_and_says_what_it_left_out(
     assert "left out for want of room:" in ended.out
 
 
+def test_a_run_whose_layers_ail_says_so(
+    striate: Striate, two: tuple[str, str], tmp_path: Path
+) -> None:
+    healthy = striate("runs", env={"COLUMNS": "80"}).out
+    assert "layers" not in healthy.splitlines()[1].split()
+    weights = [{"parameter": f"{n}.weight", "gradient": 0.0, "weight": 1.0} for n in "ab"]
+    with (tmp_path / two[0] / "metrics.jsonl").open("a") as out:
+        for step in (100, 120, 140):
+            look = {"kind": "health", "epoch": 7, "step": step, "units": []}
+            out.write(json.dumps({**look, "weights": [w | {"update": 0.0} for w in weights]}))
+            out.write("\n")
+    ended = striate("runs", env={"COLUMNS": "80"})
+    lines = ended.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "layers" in lines[1].split()
+    assert next(line for line in lines if line.startswith("first")).count("2 sick") == 1
+    said = " ".join(ended.out.split())
+    assert said.count("sick first: a.weight: no gradient since step 100 (epoch 7); 1 more;") == 1
+    assert "; striate check runs/first says more" in said
+    side = striate("runs", *two, env={"COLUMNS": "120"}).out
+    row = next(line for line in side.splitlines() if "  layers" in line)
+    assert row.split() == ["layers", "2", "sick"]
+
+
 def test_the_document_lists_or_compares(striate: Striate, two: tuple[str, str]) -> None:
     listed = json.loads(striate("runs", "--sort", "name", "--json").out)
     assert list(listed) == ["striate", "runs"]

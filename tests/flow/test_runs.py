@@ -113,6 +113,31 @@ def test_how_far_an_unfinished_run_came(runs: Path) -> None:
     assert (b.state, b.why) == ("diverged", "the loss became nan at step 4 (epoch 1)")
 
 
+def ailing(run: Path, *, dead: int) -> None:
+    """Three looks more at ``run``, in which so many channels of its first ReLU are dead."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    look = json.loads(next(line for line in lines if '"kind": "health"' in line))
+    look["units"][0]["dead"] = dead
+    with (run / "metrics.jsonl").open("a") as out:
+        for step in (21, 22, 23):
+            out.write(json.dumps({**look, "step": step, "epoch": 3}) + "\n")
+
+
+def test_layers_that_ail_are_listed(runs: Path) -> None:
+    before = read_run(runs / "a")
+    assert (before.looks, before.sick) == (2, ())  # at steps 1 and 20
+    units = json.loads((runs / "a" / "metrics.jsonl").read_text().splitlines()[0])["units"][0]
+    ailing(runs / "a", dead=units["channels"])
+    after = read_run(runs / "a")
+    said = f"{units['channels']} of {units['channels']} channels dead"
+    assert [vars(layer) for layer in after.sick] == [
+        {"layer": units["path"], "what": said, "step": 21, "epoch": 3}
+    ]
+    assert after.looks == 5
+    assert after.as_json()["sick"] == [vars(after.sick[0])]
+    assert compare_runs(runs / "a", runs / "b").runs[0].sick == after.sick
+
+
 def test_a_run_that_a_process_writes_to_is_in_training(runs: Path) -> None:
     cut(runs / "a", epochs=1)
     with RunFolder.open(runs / "a"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from striate.records import EpochRecord
-from striate.records.run_list import Gap, ListedRun, RunsCompared, differences, ordered
+from striate.records.run_list import Gap, ListedRun, RunsCompared, SickLayer, differences, ordered
 from striate.reporting import render_runs
 from striate.reporting.runs_charts import curves_chart
 
@@ -79,6 +79,27 @@ def test_a_gap_that_chance_could_make_says_so() -> None:
     gap = Gap(images=400, only_first=10, only_this=14, accuracy=0.01, error=0.01224)
     text = text_of(render_runs(replace(compared, gaps=(None, None, gap))))
     assert "+1.00 ± 1.22 points, which chance could make." in text
+
+
+def test_layers_that_ail_are_named_with_their_step() -> None:
+    compared = made()
+    said = text_of(render_runs(compared)).split('id="layers"')[1].split("</section>")[0]
+    assert "None of them has a record of its layers." in said
+    layer = SickLayer(layer="stages.1.<b>relu", what="12 of 16 channels dead", step=1240, epoch=3)
+    first, second, third = compared.runs
+    some = (replace(first, looks=50), second, replace(third, looks=40, sick=(layer,)))
+    said = text_of(render_runs(replace(compared, runs=some)))
+    said = said.split('id="layers"')[1].split("</section>")[0]
+    row = said.split("<tbody>")[1].split("</tbody>")[0]
+    assert "run-2" in row
+    assert "run-0" not in row
+    for cell in ("<code>stages.1.&lt;b&gt;relu</code>", "12 of 16 channels dead", "1,240", "3"):
+        assert cell in row
+    assert "Layers were looked at in 40 to 50 steps of each training" in said
+    assert "No record: run-1." in said
+    some = (replace(first, looks=50), second, replace(third, looks=50))
+    said = text_of(render_runs(replace(compared, runs=some)))
+    assert "Nothing was lastingly wrong with a layer." in said
 
 
 def test_what_came_from_outside_is_escaped() -> None:

@@ -15,10 +15,10 @@ from striate.records.wording import end_out, many, middle_out
 _STYLES = {"finished": "good", "broken": "bad", "diverged": "bad", "training": "mark"}
 _HEADS = (
     "run", "data", "network", "params", "acc. %", "loss", "epochs", "time", "setting", "state",
-    "when",
+    "layers", "when",
 )  # fmt: skip
 _RIGHT = {"params", "acc. %", "loss", "epochs", "time"}
-_LEAVING = ("setting", "when", "data", "loss", "network", "params")
+_LEAVING = ("setting", "when", "data", "loss", "network", "params", "layers")
 """Columns in the order in which they are left out of a list that is too wide."""
 
 _NAME = 16
@@ -43,6 +43,8 @@ def show_list(talk: Talk, runs: Sequence[ListedRun]) -> None:
     }
     for name in shared:
         del table[name]
+    if not any(table["layers"]):
+        del table["layers"]
     if shared:
         told = ", ".join(f"{name} {escape(value)}" for name, value in shared.items())
         talk.tell(f"[key]All[/]  {told}", hang=2)
@@ -59,6 +61,14 @@ def show_list(talk: Talk, runs: Sequence[ListedRun]) -> None:
         if run.why is not None:
             style = _STYLES.get(run.state, "dim")
             talk.tell(f"[{style}]{run.state}[/]  {escape(run.name)}: {escape(run.why)}", hang=2)
+        if run.sick:
+            first, *others = run.sick
+            more = f"; {len(others)} more" if others else ""
+            talk.tell(
+                f"[bad]sick[/]  {escape(run.name)}: {escape(str(first))}{more}; striate "
+                f"check {escape(run.run)} says more",
+                hang=2,
+            )
     if left:
         talk.tell(f"[dim]left out for want of room: {', '.join(left)}; --json has all[/]", hang=2)
 
@@ -78,8 +88,13 @@ def _cells(run: ListedRun) -> list[str]:
         "" if run.seconds is None else duration(run.seconds),
         run.setting or "",
         run.state,
+        _ailing(run),
         "" if run.when is None else _when(run.when),
     ]
+
+
+def _ailing(run: ListedRun) -> str:
+    return f"{len(run.sick)} sick" if run.sick else ""
 
 
 def _when(seconds: float) -> str:
@@ -155,6 +170,7 @@ def _results(compared: RunsCompared) -> list[tuple[str, list[str]]]:
             ],
         ),
         ("state", [run.state for run in runs]),
+        ("layers", [_ailing(run) for run in runs]),
     ]
     return [(key, cells) for key, cells in rows if any(cells)]
 

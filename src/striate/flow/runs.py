@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 
 from striate.arch import from_toml, load_arch
 from striate.building import build
+from striate.checking.watched import sick_layers
 from striate.errors import InputError, RunError
 from striate.records.run_list import ListedRun, ordered
-from striate.runs import RunInfo, RunPaths, Target, is_locked, read_progress
+from striate.runs import RunInfo, RunPaths, Target, is_locked, read_progress, read_watched
 from striate.training.recipe import load_recipe
 
 USUAL = ("runs", "sweeps")
@@ -185,6 +186,7 @@ def _metrics(listed: ListedRun, paths: RunPaths) -> ListedRun:
         return listed  # no step has been taken yet
     epochs, last = read_progress(paths.metrics)
     kept = [one for one in epochs if one.best]
+    watched = tuple(read_watched(paths.metrics))
     return replace(
         listed,
         epoch=epochs[-1].epoch if epochs else 0,
@@ -193,6 +195,8 @@ def _metrics(listed: ListedRun, paths: RunPaths) -> ListedRun:
         seconds=sum(one.seconds for one in epochs) if listed.seconds is None else listed.seconds,
         images_per_second=listed.images_per_second
         or (epochs[-1].images_per_second if epochs else None),
+        looks=len(watched),
+        sick=sick_layers(watched),
     )
 
 

@@ -14,6 +14,19 @@ RunState = Literal["finished", "training", "interrupted", "diverged", "broken"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class SickLayer:
+    """``what`` has been wrong with ``layer`` since ``step`` (of ``epoch``), in every look at it."""
+
+    layer: str
+    what: str
+    step: int
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.what} since step {self.step:,} (epoch {self.epoch:,})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListedRun:
     """One run's folder; None is what it does not tell (yet).
 
@@ -22,7 +35,8 @@ class ListedRun:
     ``ece``: on the test split, of a finished run.  ``val_accuracy``: on the validation split, of
     the weights kept so far.  ``epoch``: epochs that have ended, of ``epochs``; ``step``: optimiser
     steps that have metrics, of ``steps``.  ``seconds``: of training so far, validation included.
-    ``when``: when its metrics were last written to, in seconds since 1970.
+    ``when``: when its metrics were last written to, in seconds since 1970.  ``looks``: steps in
+    which its layers were looked at; ``sick``: those with which something was lastingly wrong.
     """
 
     run: str
@@ -44,6 +58,8 @@ class ListedRun:
     images_per_second: float | None = None
     setting: str | None = None
     when: float | None = None
+    looks: int = 0
+    sick: tuple[SickLayer, ...] = ()
 
     @property
     def progress(self) -> str:
@@ -60,6 +76,7 @@ class ListedRun:
         return {
             **vars(self),
             "when": None if when is None else when.isoformat(timespec="seconds"),
+            "sick": [dict(vars(layer)) for layer in self.sick],
         }
 
 

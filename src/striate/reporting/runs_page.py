@@ -38,6 +38,7 @@ def render_runs(compared: RunsCompared) -> str:
     listed = [
         ("results", "What came of them", _results(compared)),
         ("curves", "How they learned", _curves(compared)),
+        ("layers", "How their layers fared", _layers(compared)),
         *(
             (part, title, _differences(compared, compared.differences.get(part, ()), title))
             for part, title in PARTS.items()
@@ -243,6 +244,37 @@ def _numbers(compared: RunsCompared) -> Html:
     ]
     heads = ["run", "epoch", "train loss", "train acc.", "val. loss", "val. acc.", "time"]
     return table(heads, rows, label="Epochs of every run", numeric=range(1, 7))
+
+
+def _layers(compared: RunsCompared) -> Html:
+    looked = [run for run in compared.runs if run.looks]
+    if not looked:
+        return el("p", "None of them has a record of its layers.")
+    rows: list[list[Child]] = [
+        [
+            join([_sign(number), " ", run.name]),
+            el("code", layer.layer),
+            layer.what,
+            count(layer.step),
+            count(layer.epoch),
+        ]
+        for number, run in enumerate(compared.runs)
+        for layer in run.sick
+    ]
+    least, most = min(run.looks for run in looked), max(run.looks for run in looked)
+    looks = counted(most, "step") if least == most else f"{count(least)} to {counted(most, 'step')}"
+    told = (
+        f"Layers were looked at in {looks} of each training, over that step's batch. Here stands "
+        "what was wrong in the last look and in every one since the step named, in three or more."
+    )
+    without = [run.name for run in compared.runs if not run.looks]
+    if without:
+        told += f" No record: {', '.join(without)}."
+    if not rows:
+        return join([el("p", "Nothing was lastingly wrong with a layer."), el("p.small", told)])
+    heads = ["run", "layer", "what is wrong", "since step", "of epoch"]
+    shown = table(heads, rows, label="Layers that ail, by run", numeric=(3, 4))
+    return join([shown, el("p.small", told)])
 
 
 def _differences(compared: RunsCompared, found: Sequence[Difference], title: str) -> Html:

@@ -67,12 +67,12 @@ convolutional neural networks" (arXiv 1611.06440), section 2.2, on activations a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
 
 from striate.checking.ends import behind
 from striate.checking.graph import NORMS, Graph
 from striate.checking.rule import Given, Spot
 from striate.checking.since import lasting, when
+from striate.checking.watched import least_dead
 from striate.checking.words import many, place
 from striate.records import Health, Price, Severity, Trace, Units
 from striate.records.health import WatchedStep
@@ -82,8 +82,6 @@ NAME = "dead-channels"
 SEVERITY: Severity = "warning"
 ASKS = ("health",)
 SILENT_IF = ("AF708",)  # nothing that was measured holds then
-
-SHARE, FEWEST = 0.25, 4
 
 _KILLED = (
     "train again with a lower rate or a longer warmup, put a norm before the activation, or take "
@@ -101,7 +99,7 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
     if given.health is None:
         return
     for units in given.health.units:
-        if units.dead < _least(units) or units.index not in graph:
+        if units.dead < least_dead(units.channels) or units.index not in graph:
             continue
         layer = graph[units.index]
         maker = behind(graph, layer, NORMS)
@@ -130,11 +128,6 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
         )
 
 
-def _least(units: Units) -> int:
-    """How many dead channels are found."""
-    return max(FEWEST, ceil(SHARE * units.channels))
-
-
 def _since(units: Units, health: Health) -> WatchedStep | None:
     """Since which look so many of these have been dead; None where that was not seen."""
     same = [one for one in health.units if (one.path, one.op) == (units.path, units.op)]
@@ -143,9 +136,10 @@ def _since(units: Units, health: Health) -> WatchedStep | None:
     for step in health.watched:
         calls = [one for one in step.units if (one.path, one.op) == (units.path, units.op)]
         if call < len(calls):
-            seen.append((step, calls[call].dead >= _least(units)))
+            seen.append((step, calls[call].dead >= least_dead(units.channels)))
     return lasting(seen)
 
 
 def _told(units: Units, since: WatchedStep) -> str:
-    return f" In all batches looked at from {when(since)} on, {_least(units)} or more were."
+    least = least_dead(units.channels)
+    return f" In all batches looked at from {when(since)} on, {least} or more were."

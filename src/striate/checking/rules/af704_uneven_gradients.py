@@ -81,15 +81,13 @@ convolutional networks" (arXiv 1708.03888), section 4, on the ratio of weight an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from statistics import median
+from collections.abc import Iterator, Sequence
 
 from striate.checking.rule import Given, Spot
 from striate.checking.since import LOOKS, lasting, when
+from striate.checking.uneven import Uneven, gradients_of, uneven
 from striate.checking.words import place
-from striate.records import Gradient, Layer, Severity, Trace
+from striate.records import Layer, Severity, Trace
 from striate.records.health import WatchedStep
 
 CODE = "AF704"
@@ -98,9 +96,6 @@ SEVERITY: Severity = "warning"
 ASKS = ("health",)
 SILENT_IF = ("AF708",)  # nothing that was measured holds then
 
-FACTOR = 1e4
-FEWEST = 4  # weights
-
 
 def find(trace: Trace, given: Given) -> Iterator[Spot]:
     """The first weight of a network whose gradients vanish or explode on their way to it."""
@@ -108,8 +103,8 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
     if health is None or not trace.layers:
         return
     order = {path: number for number, path in enumerate(dict.fromkeys(one.path for one in trace))}
-    found = _uneven(health.started or health.ended, order)
-    looks = [(step, _uneven(_gradients(step), order)) for step in health.watched]
+    found = uneven(health.started or health.ended, order)
+    looks = [(step, uneven(gradients_of(step), order)) for step in health.watched]
     since = lasting([(step, one is not None) for step, one in looks])
     moment = "before step 1" if health.started else "after training"
     later = _later(looks, since) if found is not None and health.started else ""
@@ -139,56 +134,7 @@ def find(trace: Trace, given: Given) -> Iterator[Spot]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Uneven:
-    """The medians over the first and last third of ``weights``; the path of the ``worst``."""
-
-    first: float
-    last: float
-    third: int
-    weights: int
-    worst: str
-    broken: bool
-
-    @property
-    def factor(self) -> float:
-        return self.first / self.last if self.last else 0.0
-
-
-def _uneven(gradients: tuple[Gradient, ...], order: Mapping[str, int]) -> _Uneven | None:
-    """What is wrong with ``gradients``; None where nothing is."""
-    gradients = tuple(one for one in gradients if one.gradient > 0 or not isfinite(one.gradient))
-    gradients = tuple(sorted(gradients, key=lambda one: order.get(one.path, len(order))))
-    broken = next((one for one in gradients if not isfinite(one.gradient)), None)
-    if broken is None and len(gradients) < FEWEST:
-        return None
-    third = max(1, len(gradients) // 3)
-    found = _Uneven(
-        first=_ratio(gradients[:third]),
-        last=_ratio(gradients[-third:]),
-        third=third,
-        weights=len(gradients),
-        worst=(broken or gradients[0]).path,
-        broken=broken is not None,
-    )
-    return None if broken is None and 1 / FACTOR < found.factor < FACTOR else found
-
-
-def _gradients(step: WatchedStep) -> tuple[Gradient, ...]:
-    """Those of one step of the training that were finite, as the rule takes them."""
-    return tuple(
-        Gradient(
-            parameter=one.parameter,
-            path=one.parameter.rpartition(".")[0],
-            gradient=one.gradient,
-            weight=one.weight,
-        )
-        for one in step.weights
-        if one.gradient is not None and one.weight is not None
-    )
-
-
-def _later(looks: Sequence[tuple[WatchedStep, _Uneven | None]], since: WatchedStep | None) -> str:
+def _later(looks: Sequence[tuple[WatchedStep, Uneven | None]], since: WatchedStep | None) -> str:
     """What became of gradients that were uneven before step 1; nothing where it was not seen."""
     if len(looks) < LOOKS:
         return ""
@@ -197,10 +143,6 @@ def _later(looks: Sequence[tuple[WatchedStep, _Uneven | None]], since: WatchedSt
         return f" They still did in {when(last)}." if since is not None else ""
     even = lasting([(step, found is None) for step, found in looks])
     return "" if even is None else f" From {when(even)} on they no longer did."
-
-
-def _ratio(gradients: tuple[Gradient, ...]) -> float:
-    return median(one.gradient / one.weight if one.weight else 0.0 for one in gradients)
 
 
 def _layer(trace: Trace, path: str) -> Layer:
