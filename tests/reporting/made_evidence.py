@@ -27,6 +27,9 @@ def along_the_depth(rng: np.random.Generator) -> list[Evidence]:
         }
         for stage in range(3)
     ]  # fmt: skip
+    keys = ("orientation", "frequency", "class", "class_null", "texture")
+    before, after = dict.fromkeys(keys, 0.2), dict.fromkeys(keys, 0.3)
+    selective = [{"path": path, "before": before, "after": after} for path in BLOCKS]
     planes = {f"{when}.{at}": rng.random((8, 8)) for when in ("before", "after") for at in range(3)}
     return [
         _piece("stream.strip", {"names": list(BLOCKS), **about},
@@ -45,6 +48,7 @@ def along_the_depth(rng: np.random.Generator) -> list[Evidence]:
         _piece("depth.saturation", {"names": list(POINTS), "level": 0.99, **about},
                share=np.linspace(0.9, 0.3, m), directions=np.full(m, 4),
                channels=np.full(m, 16), depths=np.arange(m)),
+        _piece("selectivity", {"layers": selective, **about}),
         _piece("fields", {"layers": rows, **about}, **planes),
     ]  # fmt: skip
 

@@ -175,8 +175,8 @@ def test_a_block_that_is_pointed_at_is_lit_everywhere(browser: Any, folder: Path
         found = page.evaluate(LIT)
         assert set(found) >= {"stages.1.blocks.2", "stages.1"}
         assert not any(name.startswith(("stages.0", "stages.2", "stem")) for name in found)
-        # a row of a table, a bar, a point, a tile of the strip, and a picture
-        assert _lit_kinds(page) >= {"TR", "g", "circle", "LI", "DIV"}
+        # a row of a table, a bar, a point, a tile of the strip, a picture, and a point of a chart
+        assert _lit_kinds(page) >= {"TR", "g", "circle", "LI", "DIV", "path"}
         rows = page.locator("tr[data-lit]").count()
         assert rows >= 4  # of the stream, probes, saturation, fields
         assert page.locator(".measure").nth(3).locator(".says").inner_text() == "1.62"

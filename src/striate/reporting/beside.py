@@ -29,7 +29,7 @@ STREAM = ("strip", "lens", "lesions")
 
 
 def beside_section(pieces: Sequence[Evidence]) -> Html:
-    """Panel by panel, the first run's above the second's."""
+    """Panel by panel, the first run's beside the second's where the page is wide enough."""
     parts = {piece.name.partition(".")[2]: piece for piece in pieces}
     curves = parts.get("curves")
     names = ["the first", "the second"] if curves is None else list(curves.facts["names"])
@@ -44,8 +44,11 @@ def beside_section(pieces: Sequence[Evidence]) -> Html:
     for title, draw in panels:
         if title:
             body.append(el("h4", title))
-        for at, name in enumerate(names):
-            body += [el("p", el("strong", str(name))), draw(parts, at)]
+        pair = [
+            el("div", el("p", el("strong", str(name))), draw(parts, at))
+            for at, name in enumerate(names)
+        ]
+        body.append(el("div.pair", *pair))
     if "likeness" in parts:
         body.append(_likeness(parts["likeness"], names))
     return join(body)

@@ -195,7 +195,7 @@ def depth_chart(layers: Sequence[str], lines: Mapping[str, Sequence[float]], *, 
     Values that are not finite leave a gap.
     """
     rows: list[Row] = [
-        {"layer": f"{number}", "at": number, "name": layers[number], "line": line, "value": value}
+        {"layer": f"{number}", "at": number, "block": layers[number], "line": line, "value": value}
         for line, values in lines.items()
         for number, value in enumerate(values)
         if math.isfinite(value)
@@ -215,7 +215,7 @@ def depth_chart(layers: Sequence[str], lines: Mapping[str, Sequence[float]], *, 
     )
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True, nice=True))
     tip = [
-        alt.Tooltip("name:N", title="layer"),
+        alt.Tooltip("block:N", title="layer"),
         alt.Tooltip("line:N"),
         alt.Tooltip("value:Q", format=".3f"),
     ]

@@ -26,6 +26,8 @@ from striate.records import EpochRecord
 from striate.runs import Preprocessing
 
 EPOCHS = 10
+SEED = 1
+"""Where a limit of a trained claim is striate's and not the paper's, it was set on seed 0."""
 IMAGES = 256
 DATA = "digits"
 
@@ -63,7 +65,7 @@ def _fitted(name: str, told: Callable[[int], None]) -> Trained:
     error = float("nan")
     with tempfile.TemporaryDirectory(prefix="striate-") as place:
         out = Path(place) / "run"
-        options = FitOptions(arch=name, epochs=EPOCHS, seed=0, setting="fp32", out=out)
+        options = FitOptions(arch=name, epochs=EPOCHS, seed=SEED, setting="fp32", out=out)
         told(0)
         for event in fit_events(DATA, options):
             if isinstance(event, EpochRecord):

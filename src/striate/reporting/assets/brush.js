@@ -1,5 +1,4 @@
 // Brushing: the block that is pointed at, or chosen with the slider, is lit wherever it is named.
-const named = [...document.querySelectorAll("[data-block]")];
 const within = (name, block) => name === block || name.startsWith(`${block}.`);
 const touches = (one, other) => within(one, other) || within(other, one);
 const brush = document.getElementById("brush");
@@ -9,7 +8,7 @@ let kept = null, lit = null;
 const light = (name) => {
   if (name === lit) return;
   lit = name;
-  named.forEach((place) => place.toggleAttribute("data-lit", name !== null && touches(place.dataset.block, name)));
+  document.querySelectorAll("[data-block]").forEach((place) => place.toggleAttribute("data-lit", name !== null && touches(place.dataset.block, name)));
   document.querySelectorAll(".measure").forEach((row) => {
     const bar = row.querySelector("[data-lit]"), says = row.querySelector(".says");
     says.textContent = bar ? bar.dataset.says : says.dataset.ends;

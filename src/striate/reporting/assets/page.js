@@ -15,5 +15,10 @@ Promise.all(
 ).then(() => {
   // A chart is one picture with one name; its marks are no pictures of their own.
   document.querySelectorAll(".chart svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
+  // A point of a layer is brushed with it; Vega keeps what a mark stands for beside its element.
+  document.querySelectorAll(".chart .mark-symbol path").forEach((point) => {
+    const name = point.__data__?.datum?.block;
+    if (name !== undefined) point.dataset.block = name;
+  });
   document.documentElement.dataset.charts = "drawn";
 });
