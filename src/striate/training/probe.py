@@ -78,7 +78,7 @@ def probe(
     batch = images.to(recipe.device), labels.to(recipe.device)
     reason = None
     if recipe.deterministic:
-        reason = _why_nondeterministic(module, batch, classes, recipe, threads)
+        reason = _why_nondeterministic(module, _few(batch), classes, recipe, threads)
     with steady_process(threads=threads, deterministic=recipe.deterministic and reason is None):
         batch = _affordable(module, batch, classes, recipe)
         reference = _gradient(module, batch, classes, "fp32", recipe)
@@ -165,14 +165,17 @@ def _affordable(
     module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, recipe: Recipe
 ) -> tuple[Tensor, Tensor]:
     """As much of ``batch`` as a step in fp32 takes about ``STEP_SECONDS`` for."""
-    images, labels = batch
-    few = images[:FEWEST], labels[:FEWEST]
+    few = _few(batch)
     _gradient(module, few, classes, "fp32", recipe)  # makes kernels
     started = time.perf_counter()
     _gradient(module, few, classes, "fp32", recipe)
     rate = len(few[0]) / (time.perf_counter() - started)
     count = max(FEWEST, math.floor(rate * STEP_SECONDS))
-    return images[:count], labels[:count]
+    return batch[0][:count], batch[1][:count]
+
+
+def _few(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return batch[0][:FEWEST], batch[1][:FEWEST]
 
 
 def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
