@@ -92,7 +92,7 @@ def test_names_that_are_no_utf8_or_break_lines(striate: Striate, photos: Path) -
         (["nowhere"], "DATA 'nowhere' is neither built in nor a folder or file here"),
         (["digit"], "did you mean digits"),
         (["digits", "--fail-on", "leaks"], "--fail-on leaks: no such fault; did you mean leak"),
-        (["digits", "--named", "-1"], "Invalid value for '--named'"),
+        (["digits", "--named", "-1"], "--named -1: must be at least "),
         (["digits", "--image", "0x8"], "--image 0x8: every number must be at least 1"),
         (["digits", "--val", "2"], "val 2.0 and test 0.2 leave nothing to train on"),
         (["digits", "--group", "("], "group '(' is no regular expression"),

@@ -22,7 +22,7 @@ FAST = ("--arch", "tiny.toml", "--threads", "1", "--setting", "fp32")
         (["digit"], "did you mean digits"),
         (["--epochs", "0"], "--epochs 0: must be at least 1"),
         (["--epochs", "-3"], "--epochs -3: must be at least 1"),
-        (["--epochs", "many"], "Invalid value for '--epochs'"),
+        (["--epochs", "many"], "--epochs many: must be a whole number; striate fit --help says"),
         (["--minutes", "0"], "--minutes 0: must be a positive number"),
         (["--minutes", "-1"], "--minutes -1: must be a positive number"),
         (["--minutes", "nan"], "--minutes nan: must be a positive number"),
