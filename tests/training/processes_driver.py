@@ -136,6 +136,18 @@ def forked(
     return [os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) for number in numbers]
 
 
+def targets(batch: Batch) -> list[bytes]:
+    """Of each sample, what it is to be: its label and, where it is mixed, its partner's too."""
+    own = [label.to_bytes(8) for label in batch.labels.tolist()]
+    if batch.mixed is None:
+        return own
+    rows = zip(own, batch.mixed.labels, batch.mixed.share, strict=True)
+    return [
+        label if share == 1 else label + other.tobytes() + share.tobytes()
+        for label, other, share in rows
+    ]
+
+
 def watching(file: Path) -> None:
     """From now on every batch that is trained on is written to ``file``, sample by sample."""
 
@@ -143,8 +155,10 @@ def watching(file: Path) -> None:
         epoch = options["epoch"]
         for number, batch in enumerate(batches(*arguments, start=start, **options), start):
             seen = [
-                [f"{word:016x}", hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
-                for word, pixels in zip(batch.ids.tolist(), batch.pixels, strict=True)
+                [f"{word:016x}", hashlib.sha256(pixels.tobytes() + target).hexdigest()[:16]]
+                for word, pixels, target in zip(
+                    batch.ids.tolist(), batch.pixels, targets(batch), strict=True
+                )
             ]
             with file.open("a") as out:
                 out.write(json.dumps([epoch, number, seen]) + "\n")
@@ -223,6 +237,10 @@ def runs(root: Path) -> dict[str, Any]:
     assert forked(lambda rank: followed(root / "one", recipe(2), rank=rank), 1) == [0]
     assert two("two", recipe(1)) == [0, 0]
     assert two("local", recipe(1, norms="local")) == [0, 0]
+    mixing = {"mix.mixup": 0.4, "mix.cutmix": 1.0, "mix.share": 0.8}
+    in_one = partial(followed, root / "one, mixed", recipe(2, **mixing))
+    assert forked(lambda rank: in_one(rank=rank), 1) == [0]
+    assert two("two, mixed", recipe(1, **mixing)) == [0, 0]
     as_task = partial(followed, root / "slurm", recipe(1))
     assert forked(lambda rank: as_task(rank=rank), 2, by_slurm) == [0, 0]
 
@@ -241,8 +259,9 @@ def runs(root: Path) -> dict[str, Any]:
 
     assert forked(stopping, 2) == [130, 130]
     assert forked(lambda rank: followed(root / "stopped", None, rank=rank), 1) == [0]
-    for name in ("one", "two", "local", "slurm", "killed", "stopped"):
-        found[name] = told(root / name)
+    for folder in root.iterdir():
+        if folder.is_dir():
+            found[folder.name] = told(folder)
     return found
 
 

@@ -81,6 +81,23 @@ def test_losses_differ_by_rounding_alone(runs: dict[str, Any]) -> None:
     assert two["right"] == one["right"]
 
 
+def test_mixed_images_have_the_partners_of_one_process(runs: dict[str, Any]) -> None:
+    one, two = runs["one, mixed"], runs["two, mixed"]
+    assert two["seen"] == one["seen"]  # pixels with the partner's in them, both labels and shares
+    assert {step: {word for word, _ in seen} for step, seen in one["seen"].items()} == {
+        step: {word for word, _ in seen} for step, seen in runs["one"]["seen"].items()
+    }
+    mixed, plain = (
+        dict(sample for seen in each["seen"].values() for sample in seen)
+        for each in (one, runs["one"])
+    )
+    changed = sum(mixed[word] != digest for word, digest in plain.items())
+    assert changed > 0.6 * len(plain)
+    assert apart(one["losses"], two["losses"]) < 2e-6
+    assert two["right"] == one["right"]
+    assert apart(one["losses"], runs["one"]["losses"]) > 1e-3
+
+
 def test_tasks_of_slurm_train_as_other_processes_do(runs: dict[str, Any]) -> None:
     assert runs["slurm"]["weights"] == runs["two"]["weights"]
     assert runs["slurm"]["seen"] == runs["two"]["seen"]
