@@ -14,16 +14,17 @@ class Limits:
 
     ``upload_bytes``: of one image file.  ``pixels``: of one image, by its header.
     ``document_bytes``: of a JSON request.  ``held_bytes``: of all bodies being read or waiting.
-    ``body_seconds``: until a body must have arrived.  ``requests``: being answered at once.
-    ``waiting``: images that wait for the network.  ``batch``: images that it is shown at a time,
-    and ``wait_seconds`` how long it waits for a batch to fill.  ``work_seconds``: until an answer
-    is given up.  ``streams``: event streams at once.
+    ``head_seconds``: until a request's headers must have arrived, ``body_seconds``: its body.
+    ``requests``: being answered at once.  ``waiting``: images that wait for the network.
+    ``batch``: images that it is shown at a time, and ``wait_seconds`` how long it waits for a batch
+    to fill.  ``work_seconds``: until an answer is given up.  ``streams``: event streams at once.
     """
 
     upload_bytes: int = 16 * MIB
     pixels: int = 50_000_000
     document_bytes: int = MIB
     held_bytes: int = 256 * MIB
+    head_seconds: float = 10.0
     body_seconds: float = 20.0
     requests: int = 192
     waiting: int = 128

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from striate.errors import InputError
 from striate.web.guard import opening
+from striate.web.heads import timed_heads
 from striate.web.service import Service
 
 _HEADER_BYTES = 16_384
@@ -120,7 +121,7 @@ def serve(app: FastAPI, bound: Bound, ready: Callable[[], None]) -> None:
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        http="h11",
+        http=timed_heads(service.options.limits.head_seconds),
         loop="asyncio",
     )
     Server(config).run(sockets=[bound.socket])
