@@ -167,3 +167,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     )
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def mount() -> Callable[..., str]:
+    """``mount(folder, *options)``: a tmpfs there; returns what went wrong, or nothing."""
+
+    def mounted(folder: Path, *options: str) -> str:
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            return str(error)
+        return "" if done.returncode == 0 else done.stderr.strip() or "mount failed"
+
+    return mounted

@@ -19,6 +19,7 @@ from striate.runs.weights import unpack
 from striate.training import load_recipe
 
 Striate = Callable[..., Any]
+Mount = Callable[..., str]
 FIT = (
     *("fit", "--quiet", "--arch", "tiny.toml", "--threads", "1", "--setting", "fp32"),
     *("--batch", "64"),
@@ -27,22 +28,8 @@ FIT = (
 KIB = (4, 16, 20, 24, 120, 640)
 
 
-def mount(folder: Path, *options: str) -> str:
-    """What went wrong, or nothing."""
-    try:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        return str(error)
-    return "" if done.returncode == 0 else done.stderr.strip() or "mount failed"
-
-
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+def disk(tmp_path: Path, mount: Mount) -> Iterator[Callable[[int], Path]]:
     """``disk(kib)``: a disk of that size, or the same disk made that large."""
     folder = tmp_path / "disk"
     folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,30 @@ def test_nothing_is_cut_off_where_no_width_is_known(
     whole = striate(*command).out
     assert not CUT.search(whole)
     assert not [line for line in whole.splitlines() if len(line) > 1000]  # nor filled with blanks
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--help",),
+        ("trace", "resnet20"),
+        ("check", "resnet20"),
+        ("zoo",),
+        ("cluster", "resnet20", "--speed", "100", "--bandwidth", "1GB/s", "--devices", "1,64"),
+        ("runs",),
+        ("runs", "runs/a", "runs/b"),
+    ],
+    ids=" ".join,
+)
+def test_forty_columns(
+    striate: Striate, finished: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    for name in "ab":
+        shutil.copytree(finished, tmp_path / "runs" / name)
+    ended = striate(*command, env={"COLUMNS": "40"})
+    assert ended.code == 0, ended.err
+    assert wide(ended.out, 40) == []
+    assert not re.search(r"\d…(?!\d)", ended.out)  # rows go on in the next line: no number is cut
 
 
 def test_numbers_are_whole_and_paths_give_way(striate: Striate) -> None:

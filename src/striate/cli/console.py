@@ -28,6 +28,9 @@ _THEME = Theme({"key": "bold", "dim": "dim", "good": "green", "bad": "bold red",
 _UNBOUNDED = 100_000
 """Columns of a stream that no terminal shows and for which COLUMNS says nothing."""
 
+_WORD = 8
+"""Columns that a table's words keep, where they have so many, before its numbers are cut."""
+
 READABLE = 80
 """Columns of what has no width of its own (a page of documentation) on such a stream."""
 
@@ -77,7 +80,11 @@ class Talk:
 
     def say(self, *parts: Any) -> None:
         """Something for people; nothing with ``--quiet``."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        if len(parts) == 1 and isinstance(parts[0], Table) and self.columns is not None:
+            _show_table(self.people, parts[0])
+        else:
             self.people.print(*parts)
 
     def tell(self, markup: str, *, indent: int = 0, hang: int = 0) -> None:
@@ -148,6 +155,31 @@ def show_paragraph(console: Console, markup: str, *, indent: int = 0, hang: int 
     for line in lines:
         line.rstrip()
         console.print(line, soft_wrap=True)
+
+
+def _show_table(console: Console, table: Table) -> None:
+    """A table of ``plain_table``; where its numbers would be cut, its rows as wide as they are,
+    which then go on in the next line.
+    """
+    whole = console.options.update(width=_UNBOUNDED)
+    widths = [
+        max(console.measure(cell, options=whole).maximum for cell in (column.header, *column.cells))
+        for column in table.columns
+    ]
+    least = sum(
+        width if column.justify == "right" else min(width, _WORD)
+        for column, width in zip(table.columns, widths, strict=True)
+    )
+    between = len(widths) - 1
+    if table.box is not None or least + between <= console.width:
+        console.print(table)
+        return
+    for line in console.render_lines(
+        table, console.options.update(width=sum(widths) + between), pad=False
+    ):
+        row = Text.assemble(*((part.text, part.style or "") for part in line))
+        row.rstrip()
+        console.print(row)
 
 
 def plain_table(*columns: tuple[str, str]) -> Table:

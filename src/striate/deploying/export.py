@@ -34,6 +34,7 @@ from striate.deploying.round_trip import check_round_trip
 from striate.errors import DataError, OutputError
 from striate.records import ExportCheck, Exported
 from striate.runs import LoadedRun, atomic_write, place
+from striate.runs.atomic import refuse_unwritable
 
 WHOLE, SMALL, CARD = "model.onnx", "model.int8.onnx", "README.md"
 MOST_BYTES = 2**31 - 1
@@ -120,6 +121,7 @@ def refuse_taken(out: Path, *, int8: bool) -> None:
     """OutputError where a file would be overwritten, or the folder cannot be made."""
     if out.exists() and not out.is_dir():
         raise OutputError(f"--out {out}: is a file, not a folder; choose another --out")
+    refuse_unwritable(out)
     for name in (WHOLE, CARD, *([SMALL] if int8 else [])):
         if (out / name).exists():
             raise OutputError(

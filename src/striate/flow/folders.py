@@ -6,15 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from striate.errors import OutputError
 from striate.runs import RunFolder, RunPaths
+from striate.runs.atomic import refuse_unwritable
 
 
 def refuse_used(out: Path) -> None:
     """Say that ``--out`` is taken, or cannot be made, before the images are read."""
-    above = next(path for path in out.absolute().parents if path.exists())
-    if not above.is_dir():
-        raise OutputError(f"{out}: {above} is a file, not a folder; choose another --out")
+    refuse_unwritable(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         RunFolder.create(out).close()
 

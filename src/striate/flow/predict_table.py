@@ -13,6 +13,7 @@ from striate.errors import OutputError, choices
 from striate.flow.predict import Ready
 from striate.records import BadImage, Prediction
 from striate.runs import atomic_write
+from striate.runs.atomic import refuse_unwritable
 
 ENDINGS = (".csv", ".json", ".parquet")
 Result = Prediction | BadImage
@@ -27,6 +28,7 @@ def refuse_out(out: Path) -> None:
         raise OutputError(f"--out {out}: exists already; name another, or take it away")
     if not out.absolute().parent.is_dir():
         raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    refuse_unwritable(out)
 
 
 def write_table(out: Path, ready: Ready, results: Sequence[Result], *, top: int) -> None:

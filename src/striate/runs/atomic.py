@@ -30,6 +30,16 @@ def output_error(place: Path, error: OSError) -> OutputError:
     return OutputError(f"{place}: cannot be written ({error.strerror}); choose another --out")
 
 
+def refuse_unwritable(place: Path) -> None:
+    """OutputError, before any work is done, where ``place`` cannot be made or written into."""
+    whole = place.absolute()
+    above = next(path for path in (whole, *whole.parents) if path.exists())
+    if above != whole and not above.is_dir():
+        raise OutputError(f"{place}: {above} is a file, not a folder; choose another --out")
+    if not os.access(above, os.W_OK):
+        raise output_error(place, PermissionError(errno.EACCES, "not permitted"))
+
+
 @contextmanager
 def writing(place: Path) -> Generator[None]:
     """Turn an ``OSError`` from writing to ``place`` into an ``OutputError``."""
