@@ -19,6 +19,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from striate.cli.check_text import show_findings
 from striate.cli.console import Talk, duration, plain_table, show_paragraph
@@ -40,8 +41,7 @@ from striate.flow.events import (
 )
 from striate.records import EpochRecord, Run, StepRecord
 from striate.runs import SEEN, known_tta
-from striate.training import Notice, Probe
-from striate.training.probe import MARGIN
+from striate.training import MARGIN, Notice, Probe
 
 
 class Display:
@@ -164,17 +164,7 @@ class Display:
         if found.remembered:
             when = f"remembered from {found.measured}; --reprobe measures again"
             talk.tell(f"[dim]{escape(when)}[/]", indent=2, hang=2)
-        table = plain_table(
-            ("  setting", "left"), ("images/s", "right"), ("off fp32 by", "right"), ("", "left")
-        )
-        for result in found.results:
-            verdict = "[good]chosen[/]" if result.chosen else ""
-            if not result.agrees:
-                verdict = f"[bad]refused: more than {result.tolerance:.0%}[/]"
-            deviation = "" if result.setting == "fp32" else f"{result.deviation:.2%}"
-            speed = f"{result.images_per_second:,.0f}"
-            table.add_row(f"  {result.setting}", speed, deviation, verdict)
-        talk.say(table)
+        talk.say(probe_table(found))
         talk.tell(f"[dim]{why_setting(found)}[/]", indent=2)
         talk.say()
 
@@ -287,14 +277,42 @@ class Display:
         self._bar, self._speed = None, None
 
 
+def probe_table(found: Probe) -> Table:
+    """What was measured and chosen; a column of seconds to compile where something was compiled."""
+    compiled = any(result.compile != "off" for result in found.results)
+    table = plain_table(
+        ("  setting", "left"),
+        ("images/s", "right"),
+        ("off fp32 by", "right"),
+        *([("compile", "right")] if compiled else []),
+        ("", "left"),
+    )
+    for result in found.results:
+        verdict = "[good]chosen[/]" if result.chosen else ""
+        if not result.agrees:
+            verdict = f"[bad]refused: more than {result.tolerance:.0%}[/]"
+        elif result.why is not None:
+            verdict = f"{verdict}: {result.why}" if verdict else f"[dim]{result.why}[/]"
+        seconds = "" if result.compile_seconds is None else f"{result.compile_seconds:.0f} s"
+        table.add_row(
+            f"  {result.name}",
+            f"{result.images_per_second:,.0f}",
+            "" if result.name == "fp32" else f"{result.deviation:.2%}",
+            *([seconds] if compiled else []),
+            verdict,
+        )
+    return table
+
+
 def why_setting(found: Probe) -> str:
     """Why the chosen setting was chosen, in a sentence."""
-    if len(found.results) == 1:
-        return f"{found.setting}, as was asked for"
+    compiled = "; its steps are compiled" if found.compile != "off" else ""
+    if sum(result.compile == "off" for result in found.results) == 1:
+        return f"{found.setting}, as was asked for{compiled}"
     if found.setting == "fp32":
-        return f"fp32: no setting that agrees with it is {MARGIN - 1:.0%} faster"
-    allowed = f"{found.chosen.tolerance:.0%}"
-    return f"{found.setting}: the fastest that agrees with fp32 (loss and gradient to {allowed})"
+        return f"fp32: no setting that agrees with it is {MARGIN - 1:.0%} faster{compiled}"
+    allowed = f"loss and gradient to {found.chosen.tolerance:.0%}"
+    return f"{found.setting}: the fastest that agrees with fp32 ({allowed}){compiled}"
 
 
 def _data_lines(data: Dataset) -> list[str]:

@@ -37,6 +37,7 @@ from striate.flow.fit_shared import (
     shared,
     speed_of_all,
     told_of_plan,
+    uncompiled,
 )
 from striate.flow.folders import begun_folder, fresh_folder, refuse_used
 from striate.flow.hub import Progress
@@ -172,9 +173,12 @@ def _begun(
         reasons = (*reasons, said)
     yield Probing(reasons=reasons)
     with users_errors(network.name), memory_told(recipe, network, dataset.image):
-        found_speed = measured(module, dataset, recipe, fresh=options.reprobe)
+        found_speed = measured(
+            module, dataset, recipe, fresh=options.reprobe, uncompiled=uncompiled(together)
+        )
     probed = found_speed.probe
     yield Probed(probe=probed)
+    yield from (Notice(text=said) for said in found_speed.compiling.said)
     yield from told_of_plan(recipe, together)
     refuse_small(recipe, dataset, together)
     if probed.nondeterministic is not None:

@@ -105,6 +105,11 @@ def speed_of_all(images_per_second: float, together: Processes) -> float:
     return images_per_second * together.count * SHARED_SPEED
 
 
+def uncompiled(together: Processes) -> str | None:
+    """Why training steps are not compiled here; None where they may be."""
+    return None if together.count == 1 else "it works in one process, and several train here"
+
+
 def told_of_plan(recipe: Recipe, together: Processes) -> Iterator[Notice]:
     """A notice where the number of steps rests on an assumed speed."""
     if together.count > 1 and recipe.minutes is not None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from striate.data import Dataset, epoch_plan, load_batch
+from striate.flow.compiling import Compiling, Side, found_compiling, kinds_to_try
 from striate.runs import SETTINGS, Preprocessing, known_setting
 from striate.training import (
     Plan,
     Probe,
     Recipe,
+    compiled_sizes,
     freeze,
     mean_speed,
     plan,
@@ -28,14 +31,17 @@ SPEED_SECONDS = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """What the probe found for images of the full size; ``small``: images a second of the small
-    ones that come first, where the recipe has them.
+    ones that come first, where the recipe has them; what was found about compiling its steps.
     """
 
     probe: Probe
     small: float | None = None
+    compiling: Compiling = field(default_factory=Compiling)
 
     def speed(self, recipe: Recipe) -> float:
         """Images a second, over the whole training."""
+        if self.compiling.speed is not None:
+            return self.compiling.speed
         return mean_speed(recipe, full=self.probe.chosen.images_per_second, small=self.small)
 
 
@@ -46,10 +52,12 @@ def measured(
     *,
     fresh: bool = False,
     budget: float = 6.0,
+    uncompiled: str | None = None,
 ) -> Measured:
     """Time training steps of ``module`` on ``dataset``'s first batch, in each setting that may be.
 
     ``fresh``: measure again what was measured before; ``budget``: seconds to time for.
+    ``uncompiled``: why its steps are not compiled, whatever it would bring.
     """
     given = recipe.setting != "auto"
     images, labels = _first_batch(dataset, recipe)
@@ -64,20 +72,68 @@ def measured(
         fresh=fresh,
         budget=budget,
     )
+    sides = [Side(images=images, share=1.0, plain=found.chosen.images_per_second)]
     side = small_side(recipe, dataset.image)
-    if side is None:
-        return Measured(probe=found)
-    less = probe(
+    small = None
+    if side is not None and recipe.small is not None:
+        fewer = images[:, :, : side[0], : side[1]].contiguous()
+        less = probe(
+            module,
+            fewer,
+            labels,
+            recipe,
+            classes=classes,
+            candidates=(found.setting,),
+            fresh=fresh,
+            budget=SPEED_SECONDS,
+        )
+        small = less.chosen.images_per_second
+        share = recipe.small.until
+        sides = [replace(sides[0], share=1 - share), Side(images=fewer, share=share, plain=small)]
+    whole = Measured(probe=found, small=small)
+    compiling = _compiling(
+        module, dataset, recipe, whole, sides, labels, fresh=fresh, never=uncompiled
+    )
+    compiled = compiling.speed is not None
+    results = tuple(replace(one, chosen=one.chosen and not compiled) for one in found.results)
+    table = replace(found, results=(*results, *compiling.results))
+    return replace(whole, probe=table, compiling=compiling)
+
+
+def _compiling(
+    module: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    found: Measured,
+    sides: Sequence[Side],
+    labels: Tensor,
+    *,
+    fresh: bool,
+    never: str | None,
+) -> Compiling:
+    """Whether compiling pays within the training that was planned at the speeds of ``found``."""
+    planned = plan(
+        recipe,
+        train_images=len(dataset.train),
+        val_images=len(dataset.val),
+        images_per_second=found.speed(recipe),
+    )
+    shapes = len(sides) * len(compiled_sizes(len(dataset.train), recipe.batch_size))
+    kinds = kinds_to_try(recipe, module, seconds=planned.seconds or 0.0, shapes=shapes, never=never)
+    if found.probe.nondeterministic is not None:
+        recipe = recipe.with_({"deterministic": False})
+    return found_compiling(
         module,
-        images[:, :, : side[0], : side[1]].contiguous(),
         labels,
         recipe,
-        classes=classes,
-        candidates=(found.setting,),
+        sides,
+        kinds=kinds,
+        setting=found.probe.setting,
+        classes=len(dataset.classes),
+        train_images=len(dataset.train),
+        steps=planned.steps,
         fresh=fresh,
-        budget=SPEED_SECONDS,
     )
-    return Measured(probe=found, small=less.chosen.images_per_second)
 
 
 def frozen_for(
@@ -92,10 +148,17 @@ def frozen_for(
         train_images=len(dataset.train),
         val_images=len(dataset.val),
         images_per_second=found.speed(recipe) if speed is None else speed,
+        before=found.compiling.seconds,
     )
     if found.probe.nondeterministic is not None:
         recipe = recipe.with_({"deterministic": False})
-    frozen = freeze(recipe, planned, setting=found.probe.setting, decoder=dataset.decoder)
+    frozen = freeze(
+        recipe,
+        planned,
+        setting=found.probe.setting,
+        decoder=dataset.decoder,
+        compiled=found.probe.compile,
+    )
     return frozen, planned
 
 

@@ -19,7 +19,7 @@ from striate.flow.settings import asked, recipe_file, recipe_for, refuse_two_len
 from striate.flow.sweep_entries import Job
 from striate.flow.sweep_options import SweepOptions
 from striate.flow.sweep_place import digest, look_at, place_all
-from striate.flow.trials import asked_for
+from striate.flow.trials import UNCOMPILED, asked_for
 from striate.records.sweep import Judge, SweepAxis, SweepData, SweepPoint
 from striate.scaling import RULES, same
 from striate.scaling.axes import Axis, parse_axis, shown
@@ -235,6 +235,8 @@ def _recipe(
 
     sized = replace(dataset, image=arch.image)
     recipe, _ = recipe_for(sized, build(arch, device="meta"), options.training, from_file)
+    if recipe.compile in ("on", "graphs"):
+        raise RecipeError(f'compile = "{recipe.compile}": {UNCOMPILED}; leave it out')
     return recipe.with_({"recover": from_file.get("recover", False)})
 
 

@@ -43,9 +43,14 @@ from striate.training import (
 from striate.training import from_toml as recipe_from_toml
 
 _MACHINE = (
-    "steps", "setting", "threads", "workers", "device", "decoder", "versions", "deterministic",
+    "steps", "setting", "compile", "threads", "workers", "device", "decoder", "versions",
+    "deterministic",
 )  # fmt: skip
 """Keys of a recipe that say how, not what, is trained: recipes are compared without them."""
+
+
+UNCOMPILED = "designs are compared as they are, none of them compiled"
+"""Why the many short trainings of a comparison are not compiled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,4 +264,5 @@ def trial_speed(arch: Arch, dataset: Dataset, recipe: Recipe) -> Measured:
     """The setting of a training and its speed: measured once for each network, and remembered."""
     module = built(arch, recipe.seed, dataset.image)
     given = recipe.setting != "auto"
-    return measured(module, dataset, recipe, budget=SPEED_SECONDS if given else 6.0)
+    budget = SPEED_SECONDS if given else 6.0
+    return measured(module, dataset, recipe, budget=budget, uncompiled=UNCOMPILED)

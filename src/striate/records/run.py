@@ -49,7 +49,8 @@ class ProbeResult:
     """One candidate numeric setting as measured on the real network.
 
     ``deviation`` is its worst relative difference to fp32 (``tolerance`` is what is allowed);
-    ``agrees`` says whether it may be used at all.
+    ``agrees`` says whether it may be used at all.  ``compile``: how its steps were compiled, which
+    took ``compile_seconds``; ``why`` says what that brings this run.
     """
 
     setting: str
@@ -58,6 +59,15 @@ class ProbeResult:
     tolerance: float
     agrees: bool
     chosen: bool
+    compile: str = "off"
+    compile_seconds: float | None = None
+    why: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The setting, and whether it was compiled."""
+        words = {"off": "", "on": ", compiled", "graphs": ", CUDA graphs"}
+        return self.setting + words[self.compile]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -67,6 +77,9 @@ class ProbeResult:
             "tolerance": self.tolerance,
             "agrees": self.agrees,
             "chosen": self.chosen,
+            "compile": self.compile,
+            "compile_seconds": self.compile_seconds,
+            "why": self.why,
         }
 
 

@@ -135,19 +135,30 @@ def _finding(finding: Finding) -> Html:
 def probe_table(probe: Sequence[ProbeResult]) -> Html:
     """The candidate settings as measured, the chosen one marked."""
     best = next((index for index, result in enumerate(probe) if result.chosen), None)
+    compiling = ["s to compile"] if any(result.compile != "off" for result in probe) else []
     return table(
-        ["setting", "images / s", "differs from fp32 by", "allowed", "verdict"],
+        ["setting", "images / s", "differs from fp32 by", "allowed", *compiling, "verdict"],
         [
             [
-                result.setting,
+                result.name,
                 f"{result.images_per_second:,.0f}",
                 percent(result.deviation, 3),
                 percent(result.tolerance, 1),
-                "chosen" if result.chosen else "agrees" if result.agrees else "refused",
+                *(_seconds(result.compile_seconds) for _ in compiling),
+                _verdict(result),
             ]
             for result in probe
         ],
         label="Numeric settings as measured",
-        numeric=(1, 2, 3),
+        numeric=(1, 2, 3, 4) if compiling else (1, 2, 3),
         marked=best,
     )
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.0f}"
+
+
+def _verdict(result: ProbeResult) -> str:
+    word = "chosen" if result.chosen else "agrees" if result.agrees else "refused"
+    return word if result.why is None else f"{word}; {result.why}"

@@ -25,7 +25,7 @@ def setting_section(probe: Sequence[ProbeResult], setting: str) -> Html:
     if chosen is not None and slowest > 0:
         times = chosen.images_per_second / slowest
         words += [
-            el("code", chosen.setting),
+            el("code", chosen.name),
             f" was taken: {chosen.images_per_second:,.0f} images per second"
             + (f", {times:.1f} times the slowest." if times >= 1.05 else "."),
         ]

@@ -38,8 +38,10 @@ from striate.runs.metrics import MetricsFile, read_metrics, read_progress, read_
 from striate.runs.preprocessing import Preprocessing
 from striate.runs.settings import (
     SETTINGS,
+    Compile,
     Setting,
     arithmetic,
+    known_compile,
     known_setting,
     memory_format,
     place,
@@ -52,6 +54,7 @@ __all__ = [
     "SEEN",
     "SETTINGS",
     "Checkpoint",
+    "Compile",
     "Found",
     "LoadedRun",
     "MetricsFile",
@@ -74,6 +77,7 @@ __all__ = [
     "in_views",
     "is_locked",
     "is_run",
+    "known_compile",
     "known_setting",
     "known_tta",
     "load_checkpoint",

@@ -17,6 +17,10 @@ from striate.errors import RecipeError, choices
 Setting = Literal["fp32", "fp32-channels-last", "bf16", "bf16-channels-last"]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
+Compile = Literal["off", "on", "graphs"]
+"""How training steps are compiled: not, by ``torch.compile``, or by it and as CUDA graphs."""
+COMPILES: tuple[Compile, ...] = get_args(Compile)
+
 
 def known_setting(name: str) -> Setting:
     """``name`` as a ``Setting``; ``RecipeError`` names the choices where it is none."""
@@ -24,6 +28,14 @@ def known_setting(name: str) -> Setting:
         if setting == name:
             return setting
     raise RecipeError(f"setting = {name!r} is unknown: {choices(name, SETTINGS)}")
+
+
+def known_compile(name: str) -> Compile:
+    """``name`` as a ``Compile``; ``RecipeError`` names the choices where it is none."""
+    for kind in COMPILES:
+        if kind == name:
+            return kind
+    raise RecipeError(f"compile = {name!r} is unknown: {choices(name, COMPILES)}")
 
 
 def memory_format(setting: Setting) -> torch.memory_format:

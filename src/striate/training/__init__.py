@@ -6,6 +6,7 @@ records, errors, keyed; never checking, scaling, seeing, deploying or reporting.
 """
 
 from striate.training.begin import begin_run
+from striate.training.compiling import compiled_share, compiled_sizes
 from striate.training.defaults import Defaults, Facts, default_recipe
 from striate.training.finetuning import Phases, first_steps, scales
 from striate.training.joining import all_ready, announce, announced, joined, started_together
@@ -15,7 +16,8 @@ from striate.training.memo import Probe
 from striate.training.named import named_recipe, recipe_names
 from striate.training.notice import Notice
 from striate.training.plan import Plan, freeze, plan, steps_per_epoch
-from striate.training.probe import probe
+from striate.training.probe import MARGIN, probe
+from striate.training.probe_compiled import probe_compiled
 from striate.training.processes import Processes, lost_processes
 from striate.training.recipe import (
     TABLES,
@@ -33,6 +35,7 @@ from striate.training.schedule import lr_at
 from striate.training.whitening import whitening_problem
 
 __all__ = [
+    "MARGIN",
     "TABLES",
     "AugmentPart",
     "Defaults",
@@ -49,6 +52,8 @@ __all__ = [
     "announce",
     "announced",
     "begin_run",
+    "compiled_share",
+    "compiled_sizes",
     "default_recipe",
     "first_steps",
     "freeze",
@@ -64,6 +69,7 @@ __all__ = [
     "named_recipe",
     "plan",
     "probe",
+    "probe_compiled",
     "recipe_names",
     "scales",
     "small_problem",

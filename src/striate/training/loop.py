@@ -27,6 +27,7 @@ from striate.runs import (
     place,
     save_weights,
 )
+from striate.training.compiling import Compiled
 from striate.training.every import Every
 from striate.training.finetuning import Phases
 from striate.training.keeping import interrupted, metrics_of, same_ground, save_state
@@ -112,6 +113,13 @@ def _trained(
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
     phases, replica = Phases(state.module, recipe), Replica(state.module, together)
+    compiled = Compiled.of(
+        state.module,
+        recipe,
+        images=len(dataset.train),
+        steps=steps,
+        processes=together.count,
+    )
     recovery = Recovery(state, recipe, folder)
     watch = Watch(state.module, steps) if folder.writes else NoWatch()
     nothing = math.log(len(preprocessing.classes))
@@ -136,10 +144,12 @@ def _trained(
         StopAsked() as stop,
         phases.ending(),
         stochastic_depth(state.module, recipe.drop_path),
+        compiled.alone(),
     ):
         stepper = Stepper(
             state=state,
             replica=replica,
+            compiled=compiled,
             together=together,
             preprocessing=preprocessing,
             recipe=recipe,

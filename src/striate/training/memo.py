@@ -19,7 +19,7 @@ from striate._version import __version__
 from striate.caches import cache_folder
 from striate.errors import OutputError
 from striate.records import ProbeResult
-from striate.runs import Setting, atomic_write, known_setting, processor
+from striate.runs import Compile, Setting, atomic_write, known_compile, known_setting, processor
 from striate.training.recipe import Recipe
 
 
@@ -46,6 +46,11 @@ class Probe:
         """The chosen setting's name."""
         return known_setting(self.chosen.setting)
 
+    @property
+    def compile(self) -> Compile:
+        """How its steps are compiled."""
+        return known_compile(self.chosen.compile)
+
 
 def signature(
     module: nn.Module,
@@ -53,7 +58,7 @@ def signature(
     recipe: Recipe,
     *,
     threads: int,
-    candidates: Sequence[Setting],
+    candidates: Sequence[str],
 ) -> str:
     """32 hex digits of everything that the speeds depend on: network, batch, machine, versions."""
     device = torch.device(recipe.device)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from striate.errors import RecipeError
-from striate.runs import Setting, versions
+from striate.runs import Compile, Setting, versions
 from striate.training.recipe import MuonPart, Recipe
 
 EVALUATION_COST = 1 / 3
@@ -43,15 +43,18 @@ def plan_minutes(
     val_images: int,
     batch_size: int,
     images_per_second: float,
+    before: float = 0.0,
 ) -> Plan:
     """As many steps as fit into ``minutes`` at ``images_per_second`` of training; at least one.
 
     An epoch costs its training images, and its validation images at ``EVALUATION_COST`` each;
     ``OVERHEAD`` of the budget is kept back.  An epoch that is cut short is validated too.
+    ``before``: seconds of the budget that go by before the first step.
     """
     if images_per_second <= 0:
         raise RecipeError(f"a speed of {images_per_second} images/s cannot be planned with")
-    budget = minutes * 60 * (1 - OVERHEAD) * images_per_second  # in trained images
+    seconds = max(0.0, minutes * 60 * (1 - OVERHEAD) - before)
+    budget = seconds * images_per_second  # in trained images
     validation = val_images * EVALUATION_COST
     whole = math.floor(budget / (train_images + validation))
     per_epoch = steps_per_epoch(train_images, batch_size)
@@ -61,7 +64,7 @@ def plan_minutes(
     steps = max(1, whole * per_epoch + rest)
     epochs = -(-steps // per_epoch)
     cost = steps * mean_batch + epochs * validation
-    return Plan(steps=steps, epochs=epochs, seconds=cost / images_per_second)
+    return Plan(steps=steps, epochs=epochs, seconds=before + cost / images_per_second)
 
 
 def plan_epochs(
@@ -71,21 +74,31 @@ def plan_epochs(
     val_images: int,
     batch_size: int,
     images_per_second: float | None = None,
+    before: float = 0.0,
 ) -> Plan:
-    """``epochs`` whole epochs, and how long they are expected to take where the speed is known."""
+    """``epochs`` whole epochs, and how long they are expected to take where the speed is known,
+    with the seconds ``before`` the first step.
+    """
     seconds = None
     if images_per_second:
-        seconds = epochs * (train_images + val_images * EVALUATION_COST) / images_per_second
+        seconds = (
+            before + epochs * (train_images + val_images * EVALUATION_COST) / images_per_second
+        )
     return Plan(
         steps=epochs * steps_per_epoch(train_images, batch_size), epochs=epochs, seconds=seconds
     )
 
 
 def plan(
-    recipe: Recipe, *, train_images: int, val_images: int, images_per_second: float | None
+    recipe: Recipe,
+    *,
+    train_images: int,
+    val_images: int,
+    images_per_second: float | None,
+    before: float = 0.0,
 ) -> Plan:
     """The recipe's plan: by its ``minutes`` (and ``most_epochs``) where it has them, else by its
-    ``epochs``.
+    ``epochs``.  ``before``: seconds that go by before the first step, in compiling.
 
     ``RecipeError`` where minutes are asked for and no speed was measured.
     """
@@ -95,25 +108,34 @@ def plan(
         "batch_size": recipe.batch_size,
     }
     if recipe.minutes is None:
-        return plan_epochs(recipe.epochs, images_per_second=images_per_second, **sizes)
+        return plan_epochs(
+            recipe.epochs, images_per_second=images_per_second, before=before, **sizes
+        )
     if images_per_second is None:
         raise RecipeError(
             f"minutes = {recipe.minutes:g} needs a measured speed; let the probe run, "
             "or give epochs"
         )
-    found = plan_minutes(recipe.minutes, images_per_second=images_per_second, **sizes)
+    found = plan_minutes(
+        recipe.minutes, images_per_second=images_per_second, before=before, **sizes
+    )
     if recipe.most_epochs is not None and found.epochs > recipe.most_epochs:
-        return plan_epochs(recipe.most_epochs, images_per_second=images_per_second, **sizes)
+        return plan_epochs(
+            recipe.most_epochs, images_per_second=images_per_second, before=before, **sizes
+        )
     return found
 
 
-def freeze(recipe: Recipe, plan: Plan, *, setting: Setting, decoder: str) -> Recipe:
+def freeze(
+    recipe: Recipe, plan: Plan, *, setting: Setting, decoder: str, compiled: Compile = "off"
+) -> Recipe:
     """``recipe`` with everything decided that depends on the clock or the machine."""
     return recipe.with_(
         {
             "epochs": plan.epochs,
             "steps": plan.steps,
             "setting": setting,
+            "compile": compiled,
             "threads": recipe.threads or torch.get_num_threads(),
             "decoder": decoder,
             **({"muon": MuonPart()} if recipe.optimiser == "muon" and not recipe.muon else {}),

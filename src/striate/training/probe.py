@@ -19,6 +19,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,8 @@ from striate.training.recipe import Recipe
 from striate.training.steady import steady_process, steady_step
 
 _DROPOUTS = nn.modules.dropout._DropoutNd  # pyright: ignore[reportPrivateUsage] # no public base
+
+Kind = TypeVar("Kind", bound=str)
 
 MARGIN = 1.10
 """How much faster than fp32 another setting must be to be taken: less is within the noise."""
@@ -80,10 +83,12 @@ def probe(
     if recipe.deterministic:
         reason = _why_nondeterministic(module, _few(batch), classes, recipe, threads)
     with steady_process(threads=threads, deterministic=recipe.deterministic and reason is None):
-        batch = _affordable(module, batch, classes, recipe)
-        reference = _gradient(module, batch, classes, "fp32", recipe)
+        batch = affordable(module, batch, classes, recipe)
+        reference = fresh_gradient(module, batch, classes, "fp32", recipe)
         deviations: dict[Setting, float] = {
-            setting: _deviation(reference, _gradient(module, batch, classes, setting, recipe))
+            setting: deviation_of(
+                reference, fresh_gradient(module, batch, classes, setting, recipe)
+            )
             for setting in candidates
         }
         seconds = _time(module, batch, classes, recipe, candidates, budget)
@@ -127,48 +132,61 @@ def choose(speeds: dict[Setting, float], deviations: dict[Setting, float]) -> Se
     return best
 
 
-def _copy_of(module: nn.Module, setting: Setting, recipe: Recipe) -> nn.Module:
+def copy_of(module: nn.Module, setting: Setting, recipe: Recipe) -> nn.Module:
+    """A copy of ``module``, placed for ``setting``, in training mode."""
     return place(copy.deepcopy(module), setting, recipe.device).train()
 
 
-def _loss(
+def loss_of(
     module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, setting: Setting
 ) -> Tensor:
+    """The mean cross-entropy of ``batch``: (N, C, H, W) float32, (N,) int64."""
     images, labels = batch
     with steady_step(0, 1, torch.arange(len(images))):
         return F.cross_entropy(logits_of(module, images, setting, classes), labels)
 
 
-def _gradient(
+def fresh_gradient(
     module: nn.Module,
     batch: tuple[Tensor, Tensor],
     classes: int,
     setting: Setting,
     recipe: Recipe,
 ) -> tuple[float, Tensor]:
+    """``gradient_of`` a copy of ``module``."""
+    own = copy_of(module, setting, recipe)
+    return gradient_of(own, own, batch, classes, setting)
+
+
+def gradient_of(
+    module: nn.Module,
+    network: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    classes: int,
+    setting: Setting,
+) -> tuple[float, Tensor]:
     """The loss, and the gradient over all parameters as one vector, without torch's dropout.
 
-    Batch norm is in training mode, as it is when the steps are taken.  ``nn.Dropout`` is left out:
-    its mask would be another in another memory order.
+    ``network``: ``module`` itself, or compiled.  Batch norm is in training mode, as it is when the
+    steps are taken.  ``nn.Dropout`` is left out: its mask would be another in another memory order.
     """
-    own = _copy_of(module, setting, recipe)
-    for part in own.modules():
+    for part in module.modules():
         if isinstance(part, _DROPOUTS):
             part.eval()
-    loss = _loss(own, batch, classes, setting)
+    loss = loss_of(network, batch, classes, setting)
     loss.backward()
-    gradients = [p.grad for p in own.parameters() if p.grad is not None]
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
     return loss.item(), torch.cat([gradient.float().reshape(-1) for gradient in gradients])
 
 
-def _affordable(
+def affordable(
     module: nn.Module, batch: tuple[Tensor, Tensor], classes: int, recipe: Recipe
 ) -> tuple[Tensor, Tensor]:
     """As much of ``batch`` as a step in fp32 takes about ``STEP_SECONDS`` for."""
     few = _few(batch)
-    _gradient(module, few, classes, "fp32", recipe)  # makes kernels
+    fresh_gradient(module, few, classes, "fp32", recipe)  # makes kernels
     started = time.perf_counter()
-    _gradient(module, few, classes, "fp32", recipe)
+    fresh_gradient(module, few, classes, "fp32", recipe)
     rate = len(few[0]) / (time.perf_counter() - started)
     count = max(FEWEST, math.floor(rate * STEP_SECONDS))
     return batch[0][:count], batch[1][:count]
@@ -178,7 +196,7 @@ def _few(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return batch[0][:FEWEST], batch[1][:FEWEST]
 
 
-def _deviation(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
+def deviation_of(reference: tuple[float, Tensor], other: tuple[float, Tensor]) -> float:
     """The greater of the relative differences of loss and gradient (their norms); inf for NaN."""
     loss = abs(other[0] - reference[0]) / max(abs(reference[0]), 1e-12)
     gradient = _length(other[1] - reference[1]) / max(_length(reference[1]), 1e-30)
@@ -198,13 +216,13 @@ def _time(
     budget: float,
 ) -> dict[Setting, float]:
     """Median seconds of a training step in each candidate, taken in turns."""
-    nets = {setting: _copy_of(module, setting, recipe) for setting in candidates}
+    nets = {setting: copy_of(module, setting, recipe) for setting in candidates}
     optimisers = {setting: make_optimiser(net, recipe) for setting, net in nets.items()}
 
     def step(setting: Setting) -> float:
         started = time.perf_counter()
         optimisers[setting].zero_grad()
-        loss = _loss(nets[setting], batch, classes, setting)
+        loss = loss_of(nets[setting], batch, classes, setting)
         loss.backward()
         optimisers[setting].step()
         loss.item()  # a GPU is done only now
@@ -217,8 +235,8 @@ def _time(
 
 
 def in_turns(
-    step: Callable[[Setting], float], candidates: Sequence[Setting], *, budget: float
-) -> dict[Setting, list[float]]:
+    step: Callable[[Kind], float], candidates: Sequence[Kind], *, budget: float
+) -> dict[Kind, list[float]]:
     """Take ``step`` in each candidate by turns, until another turn would exceed ``budget`` seconds.
 
     ``step`` returns its seconds.  The first of each, which makes kernels and fills caches, does not
@@ -227,8 +245,8 @@ def in_turns(
     """
     for setting in candidates:
         step(setting)
-    times: dict[Setting, list[float]] = {setting: [] for setting in candidates}
-    running: list[Setting] = list(candidates)
+    times: dict[Kind, list[float]] = {setting: [] for setting in candidates}
+    running: list[Kind] = list(candidates)
     for done in range(1, MOST_ROUNDS + 1):
         for setting in running:
             times[setting].append(step(setting))
@@ -236,7 +254,7 @@ def in_turns(
             continue
         fastest = min(min(measured) for measured in times.values())
         bound = HOPELESS * fastest
-        hopeful: list[Setting] = [setting for setting in running if min(times[setting]) <= bound]
+        hopeful: list[Kind] = [setting for setting in running if min(times[setting]) <= bound]
         running = hopeful
         turn = sum(statistics.median(times[setting]) for setting in running)
         if sum(map(sum, times.values())) + turn > budget:
@@ -250,7 +268,7 @@ def _why_nondeterministic(
     """Torch's own words on the operation that has no deterministic implementation, if there is."""
     try:
         with steady_process(threads=threads, deterministic=True):
-            _gradient(module, batch, classes, "fp32", recipe)
+            fresh_gradient(module, batch, classes, "fp32", recipe)
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise

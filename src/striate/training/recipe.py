@@ -185,6 +185,10 @@ class Recipe(_Part):
 
     setting: Literal["auto", "fp32", "fp32-channels-last", "bf16", "bf16-channels-last"] = "auto"
     """Arithmetic and memory order; ``auto`` lets the probe choose."""
+    compile: Literal["auto", "off", "on", "graphs"] = "auto"
+    """Whether ``torch.compile`` makes the training steps (``graphs``: and replays them as CUDA
+    graphs); ``auto`` tries it where the training is long, and takes it where the probe finds that
+    it saves more time than it takes.  Evaluation is never compiled."""
     device: str = "cpu"
     """Where the network runs: cpu, cuda, cuda:1, mps."""
     threads: Natural = 0

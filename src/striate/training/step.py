@@ -12,6 +12,7 @@ from torch import nn
 from striate.data import Batch
 from striate.runs import Preprocessing, Setting, logits_of
 from striate.training.average import update_average
+from striate.training.compiling import Compiled
 from striate.training.loss import Loss, right
 from striate.training.processes import Agreed, Processes
 from striate.training.recipe import Recipe
@@ -28,6 +29,7 @@ class Stepper:
 
     state: TrainingState
     replica: Replica
+    compiled: Compiled
     together: Processes
     preprocessing: Preprocessing
     recipe: Recipe
@@ -50,8 +52,11 @@ class Stepper:
         with (
             steady_step(recipe.seed, step, keys, rank=together.rank),
             together.norms(recipe.norms),
+            self.compiled.through(images, step) as compiled,
         ):
-            module = self.replica.ready(lambda own: logits_of(own, images, setting, classes))
+            module = compiled
+            if module is None:
+                module = self.replica.ready(lambda own: logits_of(own, images, setting, classes))
             logits = logits_of(module, images, setting, classes)
             loss = self.criterion(logits, batch)
             hits = right(logits, batch)

@@ -38,12 +38,22 @@ _OPS: dict[type[nn.Module], str] = {
 }
 
 
+def looked_at(step: int, steps: int) -> bool:
+    """Whether ``step`` (1, 2, …) of so many ``steps`` is looked at."""
+    return step == 1 or step % looks_every(steps) == 0
+
+
+def looks_every(steps: int) -> int:
+    """Of so many ``steps``, one in this many is looked at."""
+    return max(EVERY, steps // LOOKS)
+
+
 class Watch:
     """Of ``module``, over a training of so many ``steps``."""
 
     def __init__(self, module: nn.Module, steps: int) -> None:
         self._module = module
-        self._every = max(EVERY, steps // LOOKS)
+        self._steps = steps
         self._weights: dict[str, Tensor] = {}
         self._units: list[tuple[str, str, int, Tensor]] = []
 
@@ -51,7 +61,7 @@ class Watch:
     def looking(self, step: int) -> Generator[None]:
         """One training step is taken inside."""
         self._weights, self._units = {}, []
-        if step != 1 and step % self._every:
+        if not looked_at(step, self._steps):
             yield
             return
         named = cast("Iterable[tuple[str, nn.Module]]", self._module.named_modules())
