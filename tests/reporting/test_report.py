@@ -75,6 +75,16 @@ def test_the_verdict_is_one_sentence_with_its_uncertainty(page: Page, given: Rep
     assert "trained on 45,000 images of cifar in 36 min" in page.text
 
 
+def test_the_table_says_what_compiling_takes_and_saves(given: ReportInput, page: Page) -> None:
+    last = given.probe[-1]
+    row = replace(last, compile="on", compile_seconds=53.6, why="saves 31 s in this run")
+    rows = (*given.probe[:-1], last, replace(row, chosen=False, images_per_second=2000.0))
+    text = Page(render_report(replace(given, probe=rows))).text
+    for words in ("bf16-channels-last, compiled", "s to compile", "agrees; saves 31 s in this run"):
+        assert words in text
+        assert words not in page.text
+
+
 def test_the_sections_come_in_order(page: Page) -> None:
     assert [attrs["id"] for attrs in page.all("section")] == [
         "axis", "network", "maps", "filters", "confusions", "classes", "calibration", "errors",
