@@ -18,32 +18,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch._inductor.compile_fx  # noqa: F401 # in the parent, once for all children
+import torch
+import torch._inductor.compile_fx  # in the parent, once for all children
 from safetensors.torch import load_file
+from torch import nn
 from torch._dynamo.utils import counters
 
-from striate.arch import Arch, Head, Stage, Stem
-from striate.building import build
+from striate.building.blocks.dropout import Dropout
 from striate.data import open_data
 from striate.records import StepRecord
-from striate.runs import RunFolder
+from striate.runs import RunFolder, Target
 from striate.training import Recipe, begin_run, freeze, load_recipe, plan, train
 
-ARCH = Arch(
-    name="tiny",
-    image=(1, 8, 8),
-    classes=10,
-    stem=Stem(width=4),
-    stages=(Stage(block="basic", depth=1, width=8, stride=2),),
-    head=Head(dropout=0.1),
-)
 DIGITS = open_data("digits")
 # An epoch: one batch of 61, which is rare and not compiled, and four of 60, which are.
 FEW = replace(DIGITS.train, ids=DIGITS.train.ids[:301], labels=DIGITS.train.labels[:301])
 DATA = replace(DIGITS, train=FEW)
 WANTED = Recipe().with_(
     {
-        "epochs": 3, "batch_size": 64, "lr": 0.05, "ema": 0.5, "threads": 1, "drop_path": 0.1,
+        "epochs": 3, "batch_size": 64, "lr": 0.05, "ema": 0.5, "threads": 1,
         "augment.translate": 1, "mix.mixup": 0.2,
     }
 )  # fmt: skip
@@ -72,8 +65,18 @@ def child(run: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
+def network() -> nn.Module:
+    """As few layers as hold what matters, since each takes seconds to compile."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), Dropout(0.2, purpose="driver"),
+            nn.Flatten(), nn.Linear(144, 10),
+        )  # fmt: skip
+
+
 def follow(folder: RunFolder, recipe: Recipe, *, resume: bool, die_after: int = 0) -> None:
-    module = build(ARCH, seed=recipe.seed)
+    module = network()
     names = list(module.state_dict())
     for record in train(module, DATA, recipe, folder, resume=resume):
         if isinstance(record, StepRecord) and record.step == die_after:
@@ -87,7 +90,7 @@ def follow(folder: RunFolder, recipe: Recipe, *, resume: bool, die_after: int = 
 def start(out: Path, compiled: str, workers: int, die_after: int = 0) -> None:
     recipe = frozen(compiled, workers)
     with RunFolder.create(out) as folder:
-        begin_run(folder, ARCH, DATA, recipe, data={"spec": "digits"})
+        begin_run(folder, Target.of("driver", network()), DATA, recipe, data={"spec": "digits"})
         follow(folder, recipe, resume=False, die_after=die_after)
 
 

@@ -201,6 +201,16 @@ def test_a_compiled_run_does_not_go_on_without_a_compiler(
     assert [json.loads(line)["kind"] for line in kept] == ["health", "step"]  # it runs as it is
 
 
+def test_where_torch_has_no_compiler_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Dynamo is not supported on Python 3.99.")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    assert measured(net(), fresh=True) == "Dynamo is not supported on Python 3.99"
+    with pytest.raises(RecipeError, match=r"cannot be compiled here: Dynamo is not supported on"):
+        Compiled(net(), "on", sizes={60: 1.0}, steps=9)
+
+
 def test_a_run_of_several_processes_is_not_compiled() -> None:
     recipe = RECIPE.with_({"compile": "on"})
     with pytest.raises(RecipeError, match='compile = "on" is of a run in one process, and 2 are'):

@@ -13,10 +13,10 @@ _BUILT_IN = ("digits", "shapes")
 _RECIPES = ("finetune", "quick", "standard", "strong")  # ``recipe_names``, whose room loads torch
 _KEYS = (  # of ``Recipe``, whose room loads torch
     "augment.cutout=", "augment.erase=", "augment.policy=rand", "augment.policy=trivial",
-    "augment.translate=", "class_weights=balanced", "clip=", "compile=off", "compile=on", "drop_path=", "ema=",
-    "label_smoothing=", "mix.cutmix=", "mix.mixup=", "mix.share=", "momentum=",
-    "optimiser=adamw", "optimiser=sgd", "patience=", "sampling=balanced", "schedule=cosine",
-    "schedule=linear", "tta=flip", "tta=views", "warmup=", "weight_decay=",
+    "augment.translate=", "class_weights=balanced", "clip=", "compile=off", "compile=on",
+    "drop_path=", "ema=", "label_smoothing=", "mix.cutmix=", "mix.mixup=", "mix.share=",
+    "momentum=", "optimiser=adamw", "optimiser=sgd", "patience=", "sampling=balanced",
+    "schedule=cosine", "schedule=linear", "tta=flip", "tta=views", "warmup=", "weight_decay=",
 )  # fmt: skip
 
 

@@ -68,9 +68,13 @@ class Compiled:
         self._mode: Compile = mode
         self._known: set[tuple[int, ...]] = set()
         self._network: nn.Module | None = None
-        if mode != "off":
+        if mode == "off":
+            return
+        try:
             whole = torch.compile(module, fullgraph=True, dynamic=False, mode=_MODES[mode])
-            self._network = cast(nn.Module, whole)
+        except RuntimeError as error:  # torch has no compiler for this Python or system
+            raise _refusal(mode, brief(error)) from error
+        self._network = cast(nn.Module, whole)
 
     @classmethod
     def of(
@@ -126,11 +130,7 @@ class Compiled:
         except Exception as error:  # the compiler's, which have no common class
             if (said := why_not(error)) is None:
                 raise
-            raise RecipeError(
-                f'compile = "{self._mode}" belongs to this run, and its network cannot be compiled '
-                f"here: {said}; mend that, or begin a new run with --set compile=off (this one "
-                "cannot go on uncompiled: its bits would be others)"
-            ) from error
+            raise _refusal(self._mode, said) from error
 
 
 @contextmanager
@@ -141,6 +141,14 @@ def apart() -> Generator[None]:
         yield
     finally:
         torch.compiler.reset()
+
+
+def _refusal(mode: Compile, said: str) -> RecipeError:
+    return RecipeError(
+        f'compile = "{mode}" belongs to this run, and its network cannot be compiled here: {said}; '
+        "mend that, or begin a new run with --set compile=off (this one cannot go on uncompiled: "
+        "its bits would be others)"
+    )
 
 
 def why_not(error: BaseException) -> str | None:
