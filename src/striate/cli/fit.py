@@ -16,8 +16,13 @@ from striate.cli.fit_refusals import refuse_more, refuse_with_folds
 from striate.cli.options import (
     Cache,
     DiskCache,
+    Epochs,
+    Flip,
     Json,
     Quiet,
+    Rate,
+    TestShare,
+    ValShare,
     at_least,
     batch_option,
     positive,
@@ -72,24 +77,8 @@ def command(
             rich_help_panel=_DATA,
         ),
     ] = None,
-    val: Annotated[
-        float,
-        typer.Option(
-            "--val",
-            metavar="SHARE",
-            help="For validation, where no such split came.",
-            rich_help_panel=_DATA,
-        ),
-    ] = 0.1,
-    test: Annotated[
-        float,
-        typer.Option(
-            "--test",
-            metavar="SHARE",
-            help="For the test, where no such split came.",
-            rich_help_panel=_DATA,
-        ),
-    ] = 0.2,
+    val: ValShare = 0.1,
+    test: TestShare = 0.2,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -111,12 +100,7 @@ def command(
             rich_help_panel=_TRAINING,
         ),
     ] = "auto",
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs", metavar="N", help="Passes over the images.", rich_help_panel=_TRAINING
-        ),
-    ] = None,
+    epochs: Epochs = None,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -135,20 +119,8 @@ def command(
             rich_help_panel=_TRAINING,
         ),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            "--lr", metavar="RATE", help="Highest learning rate.", rich_help_panel=_TRAINING
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Mirror images, as is done with colour ones.",
-            rich_help_panel=_TRAINING,
-        ),
-    ] = None,
+    lr: Rate = None,
+    flip: Flip = None,
     seed: Annotated[
         int | None,
         typer.Option(

@@ -9,6 +9,8 @@ import typer
 from striate.errors import InputError
 from striate.flow.sizes import parse_image
 
+_FIT = "Training"
+
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout; text for people on stderr.")
 ]
@@ -37,11 +39,45 @@ DiskCache = Annotated[
         rich_help_panel="Data",
     ),
 ]
+ValShare = Annotated[
+    float,
+    typer.Option(
+        "--val",
+        metavar="SHARE",
+        help="For validation, where no such split came.",
+        rich_help_panel="Data",
+    ),
+]
+TestShare = Annotated[
+    float,
+    typer.Option(
+        "--test",
+        metavar="SHARE",
+        help="For the test, where no such split came.",
+        rich_help_panel="Data",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", metavar="N", help="Passes over the images.", rich_help_panel=_FIT),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--lr", metavar="RATE", help="Highest learning rate.", rich_help_panel=_FIT),
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option(
+        "--flip/--no-flip",
+        help="Mirror images, as is done with colour ones.",
+        rich_help_panel=_FIT,
+    ),
+]
 
 
 __all__ = [
-    "Cache", "DiskCache", "Image", "Json", "Quiet", "Verbose", "at_least", "batch_option",
-    "parse_image", "positive",
+    "Cache", "DiskCache", "Epochs", "Flip", "Image", "Json", "Quiet", "Rate", "TestShare",
+    "ValShare", "Verbose", "at_least", "batch_option", "parse_image", "positive",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from striate.cli.completing import complete_arch, complete_axis, complete_data, complete_recipe
 from striate.cli.console import ReaderGone, show_paragraph, talk
-from striate.cli.options import Json, Quiet
+from striate.cli.options import Epochs, Flip, Json, Quiet, Rate, TestShare, ValShare
 from striate.cli.stopping import terminated_as_interrupted
 from striate.errors import Interrupted
 
@@ -97,30 +97,13 @@ def command(
             rich_help_panel=_TRAINING,
         ),
     ] = "0:2",
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs", metavar="N", help="Passes over the images.", rich_help_panel=_TRAINING
-        ),
-    ] = None,
+    epochs: Epochs = None,
     batch: Annotated[
         int | None,
         typer.Option("--batch", metavar="N", help="Images a step.", rich_help_panel=_TRAINING),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            "--lr", metavar="RATE", help="Highest learning rate.", rich_help_panel=_TRAINING
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Mirror images, as is done with colour ones.",
-            rich_help_panel=_TRAINING,
-        ),
-    ] = None,
+    lr: Rate = None,
+    flip: Flip = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -181,24 +164,8 @@ def command(
             rich_help_panel=_DATA,
         ),
     ] = None,
-    val: Annotated[
-        float,
-        typer.Option(
-            "--val",
-            metavar="SHARE",
-            help="For validation, where no such split came.",
-            rich_help_panel=_DATA,
-        ),
-    ] = 0.1,
-    test: Annotated[
-        float,
-        typer.Option(
-            "--test",
-            metavar="SHARE",
-            help="For the test, where no such split came.",
-            rich_help_panel=_DATA,
-        ),
-    ] = 0.2,
+    val: ValShare = 0.1,
+    test: TestShare = 0.2,
     workers: Annotated[
         int,
         typer.Option(

@@ -55,8 +55,9 @@ def whitening_problem(module: nn.Module) -> str | None:
     return None
 
 
-def whiten(module: nn.Module, dataset: Dataset, *, seed: int) -> None:
-    """Set the first convolution's filters, in place, from ``dataset``'s training images.
+def whiten(module: nn.Module, dataset: Dataset, *, seed: int) -> nn.Conv2d:
+    """Set the first convolution's filters, in place, from ``dataset``'s training images; it is what
+    comes back.
 
     Which images are looked at is a function of ``seed`` and their ids.  RecipeError where the
     convolution has another number of filters than whitening needs.
@@ -70,6 +71,7 @@ def whiten(module: nn.Module, dataset: Dataset, *, seed: int) -> None:
         conv.weight.copy_(filters)
         if conv.bias is not None:
             conv.bias.zero_()
+    return conv
 
 
 def whitening_filters(images: Tensor, kernel: tuple[int, ...]) -> Tensor:
@@ -108,10 +110,9 @@ def whitened(
     if not recipe.whiten:
         yield
         return
-    whiten(module, dataset, seed=recipe.seed)
+    weight = whiten(module, dataset, seed=recipe.seed).weight
     if keep is not None and not keep.exists():
         save_weights(keep, module)
-    weight = _convolution(module).weight
     weight.requires_grad_(False)
     try:
         yield
