@@ -99,6 +99,13 @@ def _muon(module: nn.Module, recipe: Recipe) -> Muon:
         for path, part in cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
         if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     }
+    norms = {
+        id(scale)
+        for part in module.modules()
+        if isinstance(part, _NORMS)
+        for name, scale in part.named_parameters(recurse=False)
+        if name != "bias"
+    }
     decayed = decays(module)
     groups: dict[tuple[int, str, int], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
@@ -109,6 +116,8 @@ def _muon(module: nn.Module, recipe: Recipe) -> Muon:
             kind = "last"
         elif name.endswith("bias"):
             kind = "bias"
+        elif id(parameter) in norms:
+            kind = "norm"
         elif not decayed[name] or not name.endswith("weight"):
             kind = "scale"
         else:
@@ -118,7 +127,7 @@ def _muon(module: nn.Module, recipe: Recipe) -> Muon:
     found: list[dict[str, Any]] = []
     for (layer, kind, blocks), members in groups.items():
         filters = kind == "filters"
-        rate = {"bias": rates.bias, "scale": rates.scale, "last": rates.last}.get(kind, 0) * batch
+        rate = getattr(rates, kind, 0) * batch
         times = 1.0 if filters else rate / recipe.lr
         shrinks = kind in ("bias", "last") and rate > 0
         found.append({

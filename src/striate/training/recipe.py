@@ -100,8 +100,10 @@ class MuonPart(_Part):
 
     bias: Annotated[float, Field(gt=0)] = 0.053
     """Rate of biases, but for the last layer's."""
+    norm: Annotated[float, Field(ge=0)] = 0.0
+    """Rate of norms' scales; 0 leaves them as they begin."""
     scale: Annotated[float, Field(ge=0)] = 2.5e-4
-    """Rate of norms' and other scales, and of positions and tokens."""
+    """Rate of other scales, and of positions and tokens."""
     last: Annotated[float, Field(gt=0)] = 1e-5
     """Rate of the last layer, weights and bias: logits answer to it at once."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.85
