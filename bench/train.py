@@ -202,7 +202,11 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
         notes=tuple(notes),
         tables=(
             Table(
-                title="Every evaluation", columns=("row", "seed", "seconds", "accuracy", "views")
+                title="Every evaluation",
+                columns=(
+                    *("row", "seed", "seconds", "accuracy", "views"),
+                    *("ratio", "gain", "views_gain", "ahead"),
+                ),
             ),
         ),
         picture=Picture(
