@@ -101,7 +101,8 @@ class Table(Part):
 class Picture(Part):
     """One column against another, means with standard errors, a line for each of ``series``.
 
-    ``shared``: the value of ``series`` whose rows are where every line begins.
+    ``shared``: the value of ``series`` whose rows are where every line begins.  ``curve``: the
+    column whose values are lines of their own within a series, through every row, without means.
     """
 
     title: str
@@ -109,6 +110,7 @@ class Picture(Part):
     y: str
     series: str
     shared: str | None = None
+    curve: str | None = None
 
 
 class Hardware(Part):

@@ -210,7 +210,11 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             ),
         ),
         picture=Picture(
-            title="Accuracy against wall time", x="seconds", y="accuracy", series="row"
+            title="Accuracy against wall time",
+            x="seconds",
+            y="accuracy",
+            series="row",
+            curve="seed",
         ),
     )
 

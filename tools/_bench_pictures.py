@@ -1,4 +1,4 @@
-"""A record's picture: one quantity against another, means with their standard errors."""
+"""A record's picture: one quantity against another, means with their standard errors or curves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import vl_convert
 from _generated import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
-from record import Column, Picture, Record
+from record import Cell, Column, Picture, Record
 
 PICTURES = ROOT / "docs" / "pictures"
 
@@ -33,14 +33,25 @@ def drawn(record: Record, there: Path) -> str:
 
 
 def _points(record: Record, picture: Picture) -> list[dict[str, float | str]]:
-    """Mean of y and its standard error, by series and group, where they lie on x."""
+    """Mean of y and its standard error, by series and group, where they lie on x; of curves every
+    row.
+    """
+    if picture.curve is not None:
+        return [
+            {
+                "series": str(row[picture.series]),
+                "curve": f"{row[picture.series]} {row[picture.curve]}",
+                "x": _number(row[picture.x]),
+                "y": _number(row[picture.y]),
+                "error": 0.0,
+            }
+            for row in record.rows
+        ]
     rows: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in record.rows:
-        x, y = row[picture.x], row[picture.y]
-        assert isinstance(x, (int, float))
-        assert isinstance(y, (int, float))
+        place = _number(row[picture.x]), _number(row[picture.y])
         group = "" if record.group is None else str(row[record.group])
-        rows.setdefault((str(row[picture.series]), group), []).append((float(x), float(y)))
+        rows.setdefault((str(row[picture.series]), group), []).append(place)
     found: list[dict[str, float | str]] = []
     names = list(dict.fromkeys(name for name, _ in rows if name != picture.shared))
     for (name, _), values in rows.items():
@@ -49,6 +60,11 @@ def _points(record: Record, picture: Picture) -> list[dict[str, float | str]]:
         point = {"x": fmean(x for x, _ in values), "y": fmean(ys), "error": error}
         found += [{"series": one, **point} for one in (names if name == picture.shared else [name])]
     return found
+
+
+def _number(cell: Cell) -> float:
+    assert isinstance(cell, (int, float))
+    return float(cell)
 
 
 def _svg(record: Record, picture: Picture, points: list[dict[str, float | str]]) -> str:
@@ -66,12 +82,17 @@ def _svg(record: Record, picture: Picture, points: list[dict[str, float | str]])
     )
     scale = alt.Scale(zero=False)
     lines = base.mark_line(point=True).encode(y=alt.Y("y:Q", title=y, scale=scale))
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
-    chart = alt.layer(bars, lines).properties(
+    if picture.curve is not None:
+        chart = lines.encode(detail="curve:N")
+        said = f"a line for each {_title(record, picture.curve)}"
+    else:
+        bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+        chart, said = alt.layer(bars, lines), "bars: one standard error"
+    chart = chart.properties(
         width=520,
         height=300,
         background="white",  # read on dark pages too
-        title=alt.TitleParams(picture.title, subtitle="bars: one standard error"),
+        title=alt.TitleParams(picture.title, subtitle=said),
     )
     return vl_convert.vegalite_to_svg(chart.to_dict())
 
