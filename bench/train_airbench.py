@@ -6,8 +6,8 @@ Written afresh after Jordan's description (arXiv:2404.00498, and airbench94_muon
 network, its initialisation, optimisers, schedule, augmentation, batch and the two ways of testing
 are the same.  Ported: half precision is bfloat16, memory is channels-last, the compiled parts run
 eagerly.  Weights are kept in float32 and cast for each step (``torch.autocast``): the listing keeps
-them in float16, whose 11 bits bfloat16 has not, and with weights of 8 bits it ended 1.5 points lower.
-Nothing of striate runs here but the reading of the images, which is not timed.
+them in float16, whose 11 bits bfloat16 has not, and with weights of 8 bits it ended 1.5 points
+lower.  Nothing of striate runs here but the reading of the images, which is not timed.
 """
 
 from __future__ import annotations
