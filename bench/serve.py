@@ -206,10 +206,10 @@ def main() -> None:
         "memory_first": memory[1],
         "memory_last": memory[-1],
         "grown": memory[-1] - memory[1],
+        "keys": len(painted),
         "key": median(painted) if painted else None,
         "key_p90": float(np.percentile(painted, 90)) if painted else None,
         "server": median(inside) if inside else None,
-        "keys": len(painted),
     }
     print(dict(statuses), [round(one) for one in memory])
     print(json.dumps(row, indent=1))
