@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 from torch import nn
 
-from striate.arch import adapt, map_sizes, zoo
+from striate.arch import Arch, Stage, Stem, adapt, map_sizes, to_toml, zoo
 from striate.building import build
 from striate.checking import check
 from striate.data import Dataset, open_data
 from striate.errors import RecipeError
 from striate.flow import fit as fitting
 from striate.flow.choose import Need
-from striate.flow.events import FitOptions
+from striate.flow.events import FitOptions, Probing
 from striate.flow.possible import possible
 from striate.flow.quick import FEWEST_EPOCHS, KNOWN, choose_quick, quick_defaults
 from striate.runs import read_metrics
@@ -104,6 +106,29 @@ def test_a_recipe_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     file.write_text("[small]\nside = 0.5\n", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"small: the network does not take 4x4 images"):
         fitting.fit("digits", FitOptions(recipe=str(file), arch="mlp", epochs=1))
+
+
+def test_a_norm_that_begins_at_zero_learns_and_that_is_said(tmp_path: Path) -> None:
+    """Its branch would be silent to the end; most residual networks of the zoo have such norms."""
+    out = tmp_path / "run"
+    arch = tmp_path / "some.toml"
+    network = Arch(
+        name="some", image=(1, 8, 8), classes=10, stem=Stem(width=8), zero_init=True,
+        stages=(Stage(block="basic", depth=1, width=8),),
+    )  # fmt: skip
+    arch.write_text(to_toml(network), encoding="utf-8")
+    options = FitOptions(recipe="quick", arch=str(arch), epochs=1, threads=1, out=out)
+    events = list(fitting.fit_events("digits", options))
+    said = next(event.reasons for event in events if isinstance(event, Probing))
+    assert any("norm2.weight begins at zero" in one for one in said)
+    recipe = load_recipe(out / "recipe.toml")
+    assert recipe.muon is not None
+    assert recipe.muon.norm == recipe.muon.scale > 0
+    scale = load_file(out / "weights.safetensors")["stages.0.blocks.0.norm2.weight"]
+    assert scale.abs().min() > 0
+    asked = replace(options, out=tmp_path / "other", changes={"muon.norm": 0})
+    with pytest.raises(RecipeError, match=r"muon\.norm = 0: .*norm2\.weight begins at zero"):
+        fitting.fit("digits", asked)
 
 
 def test_it_trains_digits_with_few_passes(tmp_path: Path) -> None:

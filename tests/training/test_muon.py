@@ -108,11 +108,11 @@ def test_who_is_stepped_by_what() -> None:
     assert found.keys() == set(names.values())
     assert found["stages.0.blocks.0.conv.weight"] == (True, 0.24)
     assert found["stages.0.blocks.0.norm.bias"] == (False, 5.3)
-    assert found["stages.0.blocks.0.norm.weight"] == (False, 0.0)
+    assert found["stages.0.blocks.0.norm.weight"] == (False, 0.025)
     assert found["head.linear.weight"] == found["head.linear.bias"] == (False, 0.001)
     set_lr(optimiser, 0.12)
     rates = {group["lr"] for group in optimiser.param_groups}
-    assert {round(rate, 9) for rate in rates} == {0.12, 2.65, 0.0, 0.0005}
+    assert {round(rate, 9) for rate in rates} == {0.12, 2.65, 0.0125, 0.0005}
 
 
 def test_the_scales_of_norms_have_a_rate_of_their_own() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from striate.building import droppable
 from striate.data import Dataset
 from striate.errors import DataError, RecipeError
-from striate.training import Recipe, small_problem, whitening_problem
+from striate.training import Recipe, silent_norm, small_problem, whitening_problem
 
 
 def possible(
@@ -47,6 +47,13 @@ def possible(
             raise RecipeError(f"small: {why}; leave small out")
         lost["small"] = None
         said.append(f"One image size (small), though the recipe has two: {why}.")
+    muon = recipe.muon if recipe.optimiser == "muon" else None
+    if muon is not None and muon.norm == 0 and (norm := silent_norm(module)) is not None:
+        why = f"{norm} begins at zero, and what comes before it would stay silent"
+        if name is None or "muon.norm" in asked_for:
+            raise RecipeError(f"muon.norm = 0: {why}; leave muon.norm out")
+        lost["muon.norm"] = muon.scale
+        said.append(f"Scales of norms learn (muon.norm), though the recipe leaves them: {why}.")
     try:
         recipe.augment.to_augment().refuse_for(dataset)
     except DataError as error:

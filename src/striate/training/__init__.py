@@ -15,6 +15,7 @@ from striate.training.loop import train
 from striate.training.memo import Probe
 from striate.training.named import named_recipe, recipe_names
 from striate.training.notice import Notice
+from striate.training.optimiser import silent_norm
 from striate.training.plan import Plan, freeze, plan, steps_per_epoch
 from striate.training.probe import MARGIN, probe
 from striate.training.probe_compiled import probe_compiled
@@ -72,6 +73,7 @@ __all__ = [
     "probe_compiled",
     "recipe_names",
     "scales",
+    "silent_norm",
     "small_problem",
     "small_side",
     "started_together",

@@ -42,6 +42,24 @@ def decays(module: nn.Module) -> dict[str, bool]:
     }
 
 
+def silent_norm(module: nn.Module) -> str | None:
+    """The first trained scale of a norm that is zero everywhere, by name: what comes before it is
+    silent until it learns (Goyal et al. 2017, section 5.1).  None where there is none.
+    """
+    scales = _norm_scales(module).items()
+    return next((name for name, scale in scales if scale.requires_grad and not scale.any()), None)
+
+
+def _norm_scales(module: nn.Module) -> dict[str, nn.Parameter]:
+    return {
+        f"{path}.{name}" if path else name: scale
+        for path, part in cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
+        if isinstance(part, _NORMS)
+        for name, scale in part.named_parameters(recurse=False)
+        if name != "bias"
+    }
+
+
 def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser over ``module``'s trained parameters, in two groups: decayed or not;
     where the recipe fine-tunes, two for each layer, stem first, with its number as ``layer``.
@@ -99,13 +117,7 @@ def _muon(module: nn.Module, recipe: Recipe) -> Muon:
         for path, part in cast("Iterable[tuple[str, nn.Module]]", module.named_modules())
         if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     }
-    norms = {
-        id(scale)
-        for part in module.modules()
-        if isinstance(part, _NORMS)
-        for name, scale in part.named_parameters(recurse=False)
-        if name != "bias"
-    }
+    norms = {id(scale) for scale in _norm_scales(module).values()}
     decayed = decays(module)
     groups: dict[tuple[int, str, int], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():

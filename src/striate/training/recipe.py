@@ -100,7 +100,7 @@ class MuonPart(_Part):
 
     bias: Annotated[float, Field(gt=0)] = 0.053
     """Rate of biases, but for the last layer's."""
-    norm: Annotated[float, Field(ge=0)] = 0.0
+    norm: Annotated[float, Field(ge=0)] = 2.5e-4
     """Rate of norms' scales; 0 leaves them as they begin."""
     scale: Annotated[float, Field(ge=0)] = 2.5e-4
     """Rate of other scales, and of positions and tokens."""
