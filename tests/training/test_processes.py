@@ -103,6 +103,19 @@ def test_tasks_of_slurm_train_as_other_processes_do(runs: dict[str, Any]) -> Non
     assert runs["slurm"]["seen"] == runs["two"]["seen"]
 
 
+def test_messages_across_machines_say_the_same(runs: dict[str, Any]) -> None:
+    assert runs["two, far"]["weights"] == runs["two"]["weights"]
+
+
+def test_messages_take_the_shortest_way_that_all_have(told: dict[str, Any]) -> None:
+    rows = [[float(rank), 7.0] for rank in range(3)]
+    assert told["ways"] == {
+        "here": [f"Sockets {rows}"] * 3,
+        "one path is too long for a socket": [f"Collective {rows}"] * 3,
+        "on machines apart": [f"Collective {rows}"] * 3,
+    }
+
+
 def test_a_killed_process_costs_no_bit(runs: dict[str, Any]) -> None:
     # Also: checkpoints within the epoch, which only this run wrote, leave no trace in the bits.
     assert runs["step of the killed"] == 27

@@ -23,6 +23,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous  # pyright: ignore[reportUnknownVariableType] # its **kwargs
 
 from striate.errors import InputError
+from striate.training.messages import messages
 from striate.training.processes import Processes
 
 _LOOK = 0.1
@@ -42,8 +43,9 @@ def joined(device: str = "auto") -> Generator[Processes]:
     """The processes that this one was started with; on its own where it was started alone.
 
     ``device``: ``cpu`` where no GPU is to be used.  Gradients travel by NCCL between GPUs and by
-    Gloo between CPUs; small messages always by Gloo.  InputError for more processes on this
-    machine than it has GPUs, for Metal devices, and where the processes find no meeting place.
+    Gloo between CPUs; small messages as ``training.messages`` has it.  InputError for more
+    processes on this machine than it has GPUs, for Metal devices, and where the processes find no
+    meeting place.
     """
     if not started_together():
         yield Processes()
@@ -62,16 +64,14 @@ def joined(device: str = "auto") -> Generator[Processes]:
     # Two NCCL communicators in one step can wait for each other.
     apart = whole if gpu else dist.new_group()
     assert isinstance(apart, dist.ProcessGroup)
+    here = not gpu and os.environ.get("LOCAL_WORLD_SIZE") == str(count)
     # The store outlives these processes where they are started again: a word for them alone.
     word: list[str] = [uuid.uuid4().hex]
     dist.broadcast_object_list(word, 0, device=torch.device("cpu"))
-    yield Processes(
-        rank=rank,
-        count=count,
-        group=whole,
-        apart=apart,
-        store=PrefixStore(word[0], store),
-    )
+    with messages(rank, count, apart, here=here) as way:
+        yield Processes(
+            rank=rank, count=count, group=whole, messages=way, store=PrefixStore(word[0], store)
+        )
     # Only where all went well: one that was left by the others would wait for them here.
     dist.destroy_process_group()
 

@@ -25,21 +25,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
+from striate.training.messages import Messages
+
 _CALLED = inspect.signature(F.batch_norm)
 
 
 class ReducedNorms(TorchFunctionMode):
-    """Within ``with``, batch norms in training mode have the statistics of all of ``group``."""
+    """Within ``with``, batch norms in training mode have the statistics of all processes that
+    ``messages`` joins.
+    """
 
-    def __init__(self, group: dist.ProcessGroup) -> None:
+    def __init__(self, messages: Messages) -> None:
         super().__init__()
-        self._group = group
+        self._messages = messages
 
     def __torch_function__(
         self,
@@ -53,7 +56,7 @@ class ReducedNorms(TorchFunctionMode):
             given = _CALLED.bind(*args, **kwargs)
             given.apply_defaults()
             if given.arguments["training"]:
-                return reduced_batch_norm(**given.arguments, group=self._group)
+                return reduced_batch_norm(**given.arguments, messages=self._messages)
         return func(*args, **kwargs)
 
 
@@ -67,9 +70,9 @@ def reduced_batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     *,
-    group: dist.ProcessGroup,
+    messages: Messages,
 ) -> Tensor:
-    """``F.batch_norm`` in training mode over the batches of all processes of ``group`` as one.
+    """``F.batch_norm`` in training mode over the batches of all processes as one.
 
     ``input``: (n, C, …), n of this process, which may differ; the result has its shape and type.
     ``running_mean``, ``running_var``: (C,), moved as ``nn.BatchNorm2d`` moves them: towards the
@@ -77,7 +80,7 @@ def reduced_batch_norm(
     """
     assert training, "only statistics of the batch are reduced"
     apply = cast(Callable[..., Tensor], _ReducedBatchNorm.apply)
-    return apply(input, weight, bias, running_mean, running_var, momentum, eps, group)
+    return apply(input, weight, bias, running_mean, running_var, momentum, eps, messages)
 
 
 class _ReducedBatchNorm(torch.autograd.Function):
@@ -91,7 +94,7 @@ class _ReducedBatchNorm(torch.autograd.Function):
         running_var: Tensor | None,
         momentum: float,
         eps: float,
-        group: dist.ProcessGroup,
+        messages: Messages,
     ) -> Tensor:
         x = _dense(x)
         channels = x.shape[1]
@@ -99,7 +102,9 @@ class _ReducedBatchNorm(torch.autograd.Function):
         own_mean, own_var = torch.batch_norm_update_stats(
             x, x.new_zeros(channels, dtype=kind), x.new_ones(channels, dtype=kind), 0.0
         )
-        counts, means, variances = _gathered(x.numel() // channels, own_mean, own_var, group)
+        number = own_mean.new_tensor([x.numel() // channels], dtype=torch.float64)
+        rows = messages.gather(torch.cat([number, own_mean.double(), own_var.double()]))
+        counts, (means, variances) = rows[:, :1], rows[:, 1:].chunk(2, dim=1)
         total = counts.sum()
         if total == 1:
             raise ValueError(
@@ -118,7 +123,7 @@ class _ReducedBatchNorm(torch.autograd.Function):
         weight = None if weight is None else weight.to(kind)
         bias = None if bias is None else bias.to(kind)
         ctx.save_for_backward(x, weight, mean, var)
-        ctx.rest = (float(total), eps, group)
+        ctx.rest = (float(total), eps, messages)
         return _affine(x, weight, bias, mean, var, eps)
 
     @staticmethod
@@ -127,7 +132,7 @@ class _ReducedBatchNorm(torch.autograd.Function):
         ctx: Any, gradient: Tensor
     ) -> tuple[Tensor | None, ...]:
         x, weight, mean, var = ctx.saved_tensors
-        total, eps, group = ctx.rest
+        total, eps, messages = ctx.rest
         order = (
             torch.channels_last
             if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
@@ -140,8 +145,7 @@ class _ReducedBatchNorm(torch.autograd.Function):
         )
         x_gradient = None
         if ctx.needs_input_grad[0]:
-            both = torch.cat([sums, products]).double()
-            dist.all_reduce(both, group=group)
+            both = messages.gather(torch.cat([sums, products]).double()).sum(0)
             wide_sums, wide_products = (both / total).to(mean.dtype).chunk(2)
             spread = (var + eps).rsqrt()
             slope = spread if weight is None else weight * spread
@@ -163,19 +167,6 @@ def _affine(
 ) -> Tensor:
     """(x − mean) / √(var + eps) · weight + bias by channel, in one pass of torch's kernel."""
     return torch.native_batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0]
-
-
-def _gathered(
-    count: int, mean: Tensor, var: Tensor, group: dist.ProcessGroup
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Every process's count (P, 1), mean (P, C) and biased variance (P, C), in double precision."""
-    number = torch.tensor([count], dtype=torch.float64, device=mean.device)
-    own = torch.cat([number, mean.double(), var.double()])
-    rows = [torch.empty_like(own) for _ in range(group.size())]
-    dist.all_gather(rows, own, group=group)
-    wide = torch.stack(rows)
-    means, variances = wide[:, 1:].chunk(2, dim=1)
-    return wide[:, :1], means, variances
 
 
 def _dense(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from striate.errors import ProcessLost, RecipeError, RunError
 from striate.records import EpochRecord, Evaluation, StepRecord
 from striate.records.health import WatchedStep
 from striate.runs import Preprocessing, Setting, Tta, evaluate, evaluation_of, predict_plan
+from striate.training.messages import Messages
 from striate.training.norms import ReducedNorms
 
 
@@ -46,16 +47,16 @@ class Agreed:
 class Processes:
     """The place of this process among ``count``; ``rank`` 0 writes.
 
-    ``group``: over which gradients and sums are reduced, None for a process on its own.
-    ``apart``: the same processes once more, for batch norms: their small messages, which the
-    backward pass waits for, do not queue behind gradients, which it does not.
+    ``group``: over which gradients are reduced, None for a process on its own.
+    ``messages``: for what all wait for, as batch norms do in the backward pass: it does not queue
+    behind gradients, which nothing waits for until the pass is over.
     ``store``: words that all can set and read, for what is waited for before training.
     """
 
     rank: int = 0
     count: int = 1
     group: dist.ProcessGroup | None = None
-    apart: dist.ProcessGroup | None = None
+    messages: Messages | None = None
     store: Store | None = None
 
     @property
@@ -86,14 +87,14 @@ class Processes:
         """Join the step's facts: ``loss`` is the mean over this process's ``own`` samples of the
         ``whole`` batch.  A loss that is not finite anywhere is not finite for all.
         """
-        if self.group is None:
+        if self.messages is None:
             return Agreed(loss=loss, right=right, stop=stop)
         sums = self._sum([loss * own, float(right), float(stop)])
         return Agreed(loss=sums[0] / whole, right=round(sums[1]), stop=sums[2] > 0)
 
     def any(self, fact: bool) -> bool:
         """Whether ``fact`` holds in any process."""
-        return fact if self.group is None else self._sum([float(fact)])[0] > 0
+        return fact if self.messages is None else self._sum([float(fact)])[0] > 0
 
     def weight(self, own: int, whole: int) -> float:
         """What a slice's mean loss is multiplied by, so that the mean of all processes' gradients,
@@ -103,20 +104,20 @@ class Processes:
 
     def norms(self, kind: Literal["reduced", "local"]) -> AbstractContextManager[object]:
         """Within: batch norms in training mode see the whole batch, unless they are ``local``."""
-        if self.apart is None or kind == "local":
+        if self.messages is None or kind == "local":
             return nullcontext()
-        return ReducedNorms(self.apart)
+        return ReducedNorms(self.messages)
 
     def same_step(self, step: int) -> None:
         """RunError where the processes would go on from different steps."""
-        if self.group is None:
+        if self.messages is None:
             return
-        found = self._sum([float(step) if rank == self.rank else 0.0 for rank in range(self.count)])
+        found = cast("list[int]", self.messages.gather(torch.tensor([step])).flatten().tolist())
         odd = [rank for rank, other in enumerate(found) if other != found[0]]
         if odd:
             raise RunError(
-                f"process {odd[0]} goes on after step {found[odd[0]]:.0f} and process 0 after "
-                f"step {found[0]:.0f}: the run's folder must lie on storage that all machines see"
+                f"process {odd[0]} goes on after step {found[odd[0]]} and process 0 after "
+                f"step {found[0]}: the run's folder must lie on storage that all machines see"
                 if self.writes
                 else ""
             )
@@ -174,9 +175,9 @@ class Processes:
             buffer.copy_((shared[0] or own)[name])
 
     def _sum(self, values: Sequence[float]) -> list[float]:
+        assert self.messages is not None
         words = torch.tensor(values, dtype=torch.float64)
-        dist.all_reduce(words, group=self.group)
-        return [float(word) for word in words]
+        return cast("list[float]", self.messages.gather(words).sum(0).tolist())
 
 
 class NoMetrics:
