@@ -240,9 +240,8 @@ def main() -> None:
                 ),
             ),
             notes=(
-                "'losses apart by': of the two from the one; 'by rounding alone': of one process "
-                "of one thread from the one of two, which add in another order. At the tenth step "
-                "both are below 1e-4; each step enlarges what the one before left.",
+                "By rounding alone: one process of one thread from the one of two threads; each "
+                + "step enlarges what the one before left.",
             ),
         ),
         "procs",
