@@ -239,10 +239,7 @@ def main() -> None:
                     at_most=3,
                 ),
             ),
-            notes=(
-                "By rounding alone: one process of one thread from the one of two threads; each "
-                + "step enlarges what the one before left.",
-            ),
+            notes=("By rounding alone: one process of one thread from the one of two threads.",),
         ),
         "procs",
     )
