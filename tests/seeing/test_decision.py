@@ -50,7 +50,7 @@ def test_what_was_learned_is_shown_and_no_label_is_asked(trained) -> None:
     assert [piece.name for piece in pieces] == [
         "decision", *(f"decision.{n}.{m}" for n in range(2) for m in METHODS),
     ]  # fmt: skip
-    assert "decision.0.hirescam" in shown(pieces)
+    assert "decision.1.hirescam" in shown(pieces)
     # Wrong labels everywhere: the same verdicts on the same pictures.
     first = subject(trained, pictures=2)
     wrong = replace(trained.images, labels=(trained.images.labels + 1) % 4)

@@ -160,6 +160,8 @@ def _show(told: Talk, seen: Seen) -> None:
         f"{shown} shown, {withheld} withheld; {duration(sum(seen.seconds.values()))}. "
         f"Report: [key]{escape(seen.report)}[/]"
     )
+    if not seen.embedded:
+        told.tell("[dim]Images of your data are not in it; --images embed puts them in.[/]")
 
 
 def _verdict(piece: Evidence) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from striate.flow.data import kept_data
 from striate.flow.load import load
 from striate.flow.looking import Progress, look_in_ways, subject_of_run
 from striate.flow.network import built, traced, users_errors
-from striate.flow.report import ReportParts, write_report
+from striate.flow.report import ReportParts, embeds, write_report
 from striate.flow.see_more import confirmed, curves, twin_of
 from striate.flow.see_steps import CONFIRM, TWIN, Step
 from striate.flow.targets import resolve
@@ -47,11 +47,12 @@ from striate.training import from_toml as recipe_from_toml
 class Seen:
     """What ``see`` found.  ``seconds``: what each way took.  ``notices``: what a person should see.
 
-    ``report`` is the page it was written to.
+    ``report`` is the page it was written to; ``embedded``: images of the data are in it.
     """
 
     run: str
     report: str
+    embedded: bool
     evidence: tuple[Evidence, ...]
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     notices: tuple[str, ...] = ()
@@ -153,6 +154,7 @@ def see(
     return Seen(
         run=str(run),
         report=str(parts.paths.report),
+        embedded=embeds(parts),
         evidence=tuple(piece for pieces in found.values() for piece in pieces),
         seconds=seconds,
         notices=loaded.notices,

@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.records import Evidence
 from striate.reporting.bars import column, minus
-from striate.reporting.depth import depth_section
+from striate.reporting.depth import shattering_figure
 from striate.reporting.evidence import shown
 from striate.reporting.html import Child, Html, el, join
 from striate.reporting.pictures import levels, picture
@@ -23,7 +23,7 @@ from striate.reporting.tables import table
 from striate.reporting.wording import counted, number, percent, size
 
 TILE = 224
-Panel = Callable[[Mapping[str, Evidence], int], Html]
+Panel = Callable[[Mapping[str, Evidence], int, str], Html]
 NOT_MEASURED = el("p", "Not measured.")
 STREAM = ("strip", "lens", "lesions")
 
@@ -43,9 +43,9 @@ def beside_section(pieces: Sequence[Evidence]) -> Html:
     )
     for title, draw in panels:
         if title:
-            body.append(el("h4", title))
+            body.append(el("h3", title))
         pair = [
-            el("div", el("p", el("strong", str(name))), draw(parts, at))
+            el("div", el("p", el("strong", str(name))), draw(parts, at, str(name)))
             for at, name in enumerate(names)
         ]
         body.append(el("div.pair", *pair))
@@ -54,23 +54,23 @@ def beside_section(pieces: Sequence[Evidence]) -> Html:
     return join(body)
 
 
-def _stream(parts: Mapping[str, Evidence], at: int) -> Html:
+def _stream(parts: Mapping[str, Evidence], at: int, of: str) -> Html:
     own = [
         replace(parts[f"{part}.{at}"], name=f"stream.{part}")
         for part in STREAM
         if f"{part}.{at}" in parts
     ]
-    return stream_section(own)
+    return stream_section(own, of)
 
 
-def _shattering(parts: Mapping[str, Evidence], at: int) -> Html:
+def _shattering(parts: Mapping[str, Evidence], at: int, of: str) -> Html:
     piece = parts.get(f"shattering.{at}")
     if piece is None:
         return NOT_MEASURED
-    return depth_section([replace(piece, name="depth.shattering")])
+    return shattering_figure(piece, of)
 
 
-def _fields(parts: Mapping[str, Evidence], at: int) -> Html:
+def _fields(parts: Mapping[str, Evidence], at: int, of: str) -> Html:
     """What each layer can see, does see, and knows: fields and probes in one table."""
     fields, probes = parts.get(f"fields.{at}"), parts.get(f"probes.{at}")
     if fields is None:
@@ -97,7 +97,7 @@ def _fields(parts: Mapping[str, Evidence], at: int) -> Html:
             for place, layer in enumerate(layers)
         ]
         heads = ["layer", "traced field", "effective side", "probe"]
-        return table(heads, rows, label="Field against probe", numeric=(1, 2, 3))
+        return table(heads, rows, label=f"Field against probe, {of}", numeric=(1, 2, 3))
 
     caption = (
         "Effective side: root of the number of pixels above 4.55 % of the strongest. Probe: "
@@ -134,7 +134,7 @@ def _curves(piece: Evidence, names: Sequence[str]) -> Html:
     return join(
         [
             el("p", f"Top-1 on the test split: {ends}."),
-            el("h4", piece.title),
+            el("h3", piece.title),
             table(heads, rows, label="Both trainings", numeric=range(5)),
         ]
     )
@@ -172,7 +172,7 @@ def _likeness(piece: Evidence, names: Sequence[str]) -> Html:
         f"95th percentile of the same pair when one's images are shuffled, {facts['shuffles']} "
         "times."
     )
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 def _rate(value: float) -> str:

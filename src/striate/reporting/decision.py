@@ -59,8 +59,9 @@ def _about(piece: Evidence) -> Html:
                 "p",
                 "A map is shown only if it passes every check below it; none of them asks whether "
                 "the decision is right. Beside each stands the same for the network before "
-                "training and for the next most likely class, an edge map and a Gaussian in the "
-                "middle: what looks like those shows nothing of what this network has learned. "
+                "training and for a typical other class (that of the median logit), an edge map "
+                "and a Gaussian in the middle: what looks like those shows nothing of what this "
+                "network has learned. "
                 f"The layer: {told}",
             ),
             el(
@@ -87,8 +88,7 @@ def _heading(piece: Evidence, photos: Photos) -> Html:
     truth = "" if label is None else f" It is labelled {label}."
     words = (
         f"{facts['picture']}: called {facts['class']} with {percent(float(facts['probability']))} "
-        f"(logit {number(float(facts['logit']))}); next comes {facts['other']}.{truth} "
-        f"{facts['why']}"
+        f"(logit {number(float(facts['logit']))}).{truth} {facts['why']}"
     )
     image = (
         of_data(

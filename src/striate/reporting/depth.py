@@ -62,7 +62,7 @@ def _probes(piece: Evidence) -> Html:
     )
     if unfinished:
         caption += f" {counted(unfinished, 'fit')} had not come to its end."
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 def _saturation(piece: Evidence) -> Html:
@@ -91,7 +91,7 @@ def _saturation(piece: Evidence) -> Html:
         f"{counted(facts['images'], 'image')} of the {facts['split']} split and all positions. "
         "Depth: layers with weights up to there."
     )
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 def _likeness(piece: Evidence) -> Html:
@@ -125,14 +125,21 @@ def _likeness(piece: Evidence) -> Html:
         f"nothing in common (black). {counted(facts['shuffles'], 'shuffle')} of the images say how "
         "much would be seen by chance."
     )
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 def _shattering(piece: Evidence) -> Html:
+    return shattering_figure(piece, None)
+
+
+def shattering_figure(piece: Evidence, of: str | None) -> Html:
+    """Likeness of gradients by depth.  ``of``: the network's name where another stands beside it;
+    a twin without training, which it was measured with, is then left out.
+    """
     if piece.inapplicable is not None:
         return shown(piece, lambda: el("div"), "")
     facts, arrays = piece.facts, piece.arrays
-    twin = "twin" in arrays
+    twin = "twin" in arrays and of is None
 
     def draw() -> Html:
         kinds = ("cosine", "before", *(("twin",) if twin else ()))
@@ -144,7 +151,7 @@ def _shattering(piece: Evidence) -> Html:
             for at, name in enumerate(facts["names"])
         ]
         heads = ["layer", "depth", "now", "random weights", *(("plain twin",) if twin else ())]
-        label = "Likeness of gradients by depth"
+        label = "Likeness of gradients by depth" + (f", {of}" if of else "")
         return table(heads, rows, label=label, numeric=range(1, len(heads)), blocks=facts["names"])
 
     caption = (
@@ -154,7 +161,7 @@ def _shattering(piece: Evidence) -> Html:
     )
     if twin:
         caption += " Plain twin: the same layers without skips, untrained."
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 _DEPTH: Mapping[str, Callable[[Evidence], Html]] = {

@@ -18,7 +18,7 @@ from striate.reporting.wording import counted, percent
 def order_figure(piece: Evidence) -> Html:
     """One row for each number of exchanges: what is left of the order, and of the accuracy."""
     if piece.inapplicable is not None:
-        return join([el("h4", piece.title), shown(piece, lambda: el("div"), "")])
+        return join([el("h3", piece.title), shown(piece, lambda: el("div"), "")])
     facts, arrays = piece.facts, piece.arrays
     swaps = np.asarray(arrays["swaps"], np.int64)
     counts = sorted(set(swaps.tolist()))
@@ -47,4 +47,4 @@ def order_figure(piece: Evidence) -> Html:
         f"as trained, which gets {percent(facts['whole'], 0)} on "
         f"{counted(facts['images'], 'image')} of the {facts['split']} split."
     )
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])

@@ -41,7 +41,7 @@ def peaks_section(piece: Evidence, photos: Photos) -> Html:
     def draw() -> Html:
         return el("div.controls", *(one(at, name) for at, name in enumerate(facts["classes"])))
 
-    left_out = int(facts["left_out"])
+    left_out, not_tried = int(facts["left_out"]), int(facts.get("not_tried", 0))
     caption = (
         f"Above: {facts['steps']} steps uphill on the class's logit from the mean colour, within "
         "the values that pixels have, rounded to them and measured again. Below: the image of the "
@@ -53,5 +53,6 @@ def peaks_section(piece: Evidence, photos: Photos) -> Html:
             if left_out
             else ""
         )
+        + (f" {counted(not_tried, 'class was', 'classes were')} not tried." if not_tried else "")
     )
     return shown(piece, draw, caption)

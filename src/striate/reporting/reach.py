@@ -14,7 +14,7 @@ from striate.reporting.html import Html, el, join
 from striate.reporting.tables import table
 from striate.reporting.wording import percent
 
-WIDE, TALL = 340, 250
+WIDE, TALL = 352, 250
 LEFT, RIGHT, TOP, FLOOR = 44, 330, 10, 206
 
 

@@ -26,8 +26,12 @@ TILE = 112
 BIASES = "biases on the way"
 
 
-def stream_section(pieces: Sequence[Evidence]) -> Html:
-    """One row for each block: the stream behind it, what it adds, and what becomes without it."""
+def stream_section(pieces: Sequence[Evidence], of: str | None = None) -> Html:
+    """One row for each block: the stream behind it, what it adds, and what becomes without it.
+
+    ``of``: the name of this network where another stands beside it; what every network has, with
+    skips or without, then comes first.
+    """
     parts = {piece.name.partition(".")[2]: piece for piece in pieces}
     order = parts.pop("order", None)
     pieces = list(parts.values())
@@ -55,13 +59,12 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
             column("agrees", lens.arrays["agreement"][1:], lambda v: percent(v, 0), most=1.0),
         ]
     if lesions is not None:
-        columns.append(
-            column("without", lesions.arrays["accuracy"], lambda v: percent(v, 0), most=1.0)
-        )
-        if "settled" in lesions.arrays:
-            columns.append(
-                column("settled", lesions.arrays["settled"], lambda v: percent(v, 0), most=1.0)
-            )
+        without = [
+            column(title, lesions.arrays[key], lambda v: percent(v, 0), most=1.0)
+            for title, key in (("without", "accuracy"), ("settled", "settled"))
+            if key in lesions.arrays
+        ]
+        columns = [*columns, *without] if of is None else [*without, *columns]
     rows = [
         [str(name), *(cells[place] for _, cells in columns)] for place, name in enumerate(names)
     ]
@@ -69,7 +72,11 @@ def stream_section(pieces: Sequence[Evidence]) -> Html:
     figure = el(
         "figure.evidence",
         table(
-            heads, rows, label="Block by block", numeric=range(1, len(heads)), blocks=list(names)
+            heads,
+            rows,
+            label="Block by block" if of is None else f"Block by block, {of}",
+            numeric=range(1, len(heads)),
+            blocks=list(names),
         ),
         el("figcaption", " ".join(_stream_words(strip, lens, lesions))),
         *told,
@@ -171,7 +178,7 @@ def _ledger(piece: Evidence, photos: Photos) -> Html:
         "carried to the logit through all that stands behind it as it was for this image; they sum "
         f"to the logit. {' '.join(facts['notes'])}"
     )
-    return join([el("h4", piece.title), shown(piece, draw, caption)])
+    return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
 def _rows(

@@ -79,7 +79,7 @@ def _sentence(facts: Mapping[str, Any], names: Sequence[str], drop: int, *, know
 
 def _confirmed(piece: Evidence) -> Html:
     if piece.inapplicable is not None or piece.withheld:
-        return join([el("h4", piece.title), shown(piece, lambda: el("div"), "")])
+        return join([el("h3", piece.title), shown(piece, lambda: el("div"), "")])
     facts = piece.facts
     (whole, without), (error, other) = facts["accuracy"], facts["error"]
     apart, sure = float(facts["difference"]), float(facts["difference_error"])
@@ -93,7 +93,7 @@ def _confirmed(piece: Evidence) -> Html:
     )
     return join(
         [
-            el("h4", piece.title),
+            el("h3", piece.title),
             el(
                 "p",
                 f"As it was: {_rate(whole)} ± {percent(error, 1)}. Trained alike without its last "

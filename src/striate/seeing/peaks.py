@@ -23,7 +23,7 @@ from striate.runs import evaluating
 from striate.seeing.subject import Subject, Tick
 
 TITLE = "What would make each class likeliest"
-CLASSES = 8
+CLASSES = 10
 STEPS = 96
 RATE = 0.08
 LEAST_MOVED = 16  # pixels a side: in a smaller image one pixel is a large shift
@@ -63,6 +63,7 @@ def peaks(subject: Subject, tick: Tick) -> list[Evidence]:
                 "classes": [subject.preprocessing.classes[int(named[row])] for row in kept],
                 "indices": [int(best[row]) for row in kept],
                 "left_out": len(named) - len(kept),
+                "not_tried": len(subject.preprocessing.classes) - len(named),
                 "split": subject.images.name,
                 "images": len(subject.said),
                 "steps": STEPS,

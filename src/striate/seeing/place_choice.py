@@ -1,8 +1,10 @@
 """At which layer the maps of a decision are taken: by measurement, on images that are not shown.
 
 Each place's HiResCAM is asked to order the cells of other images, and held to insertion minus
-deletion.  The earliest place within one standard error of the best is taken: where two serve alike,
-the finer grid says more (the rule of Breiman et al. 1984, section 3.4.3, for trees).
+deletion.  The last place within one standard error of the best is taken (the rule of Breiman et al.
+1984, section 3.4.3, for trees): where two serve alike, the later is nearer to the decision, and
+behind the last one that is read by global average pooling and a linear head HiResCAM sums to the
+logit less its bias (Draelos and Carin 2020).
 """
 
 from __future__ import annotations
@@ -60,9 +62,9 @@ def choose_place(subject: Subject, tick: Tick) -> Choice:
         for i, place in enumerate(places)
     ]
     best = max(found, key=lambda one: one[1])
-    taken = next(one for one in found if one[1] >= best[1] - best[2])
+    taken = next(one for one in reversed(found) if one[1] >= best[1] - best[2])
     rule = (
-        f"{taken[0].path} is the earliest layer whose HiResCAM orders the cells of {len(sample)} "
+        f"{taken[0].path} is the last layer whose HiResCAM orders the cells of {len(sample)} "
         "other images as well as that of the best layer does, within one standard error."
     )
     return Choice(
