@@ -89,6 +89,13 @@ def test_a_decision_is_explained(run: Path) -> None:
     assert "What speaks for its decisions" in page
 
 
+def test_where_images_are_left_out_the_terminal_says_how_they_come_in(run: Path, capsys) -> None:
+    how = "--images embed puts them in"
+    for asked, told in ((["--images", "none"], True), (["--images", "embed"], False), ([], False)):
+        assert outcome(["see", "run", "--only", "filters", *asked]) == 0
+        assert (how in capsys.readouterr().out) == told
+
+
 def test_what_cannot_be_is_said_in_one_line(run: Path) -> None:
     with pytest.raises(InputError, match=r"--only maps2 is no way of looking: did you mean maps"):
         see(run, only=["maps2"])

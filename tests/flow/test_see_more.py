@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +120,11 @@ def test_a_twin_is_trained_alike_and_stands_beside(run: Path, capsys) -> None:
     )  # fmt: skip
     page = (run / "report.html").read_text()
     assert "Two networks side by side" in page
+    # Both tables begin with what networks without skips have too, and each says whose it is.
+    assert re.findall(r'aria-label="Block by block, (\w+)"', page) == ["run", "twin"]
+    beside = page[page.index("Two networks side by side") :]
+    heads = [re.findall(r"<th[^>]*>([a-z]+)</th>", part)[:3] for part in beside.split("<thead>")]
+    assert heads.count(["block", "without", "settled"]) == 2
     # The twin is a run like any other, and can be named as one.
     see(run / "twin", only=["beside"], against=run)
     back = {p.name: p for p in load_evidence(run / "twin" / "evidence" / "beside.safetensors")}

@@ -16,6 +16,7 @@ from striate.errors import InputError, TargetError
 from striate.records import Evidence
 from striate.runs import Preprocessing
 from striate.runs.evaluate import evaluation_of
+from striate.seeing import place_choice
 from striate.seeing.control import redrawn, settled_norms
 from striate.seeing.decision import decision
 from striate.seeing.explaining import METHODS as EXPLAINED
@@ -59,6 +60,21 @@ def test_what_was_learned_is_shown_and_no_label_is_asked(trained) -> None:
     assert [[c.passed for c in p.checks] for p in again] == [
         [c.passed for c in p.checks] for p in pieces
     ]
+
+
+@pytest.mark.parametrize(
+    ("margins", "taken"),
+    [((0.30, 0.34), -1), ((0.34, 0.30), -1), ((0.34, 0.20), 0), ((0.20, 0.34), -1)],
+)
+def test_the_last_layer_that_serves_as_well_as_the_best_is_taken(
+    trained, monkeypatch: pytest.MonkeyPatch, margins: tuple[float, ...], taken: int
+) -> None:
+    told = iter(margins)
+    monkeypatch.setattr(place_choice, "_margin", lambda *_: (next(told), 0.05))
+    chosen = place_choice.choose_place(subject(trained), quiet)
+    assert len(chosen.tried) == 2
+    assert chosen.place is not None
+    assert chosen.place.path == chosen.tried[taken][0]
 
 
 def test_what_was_learned_by_heart_is_withheld(by_heart, trained) -> None:

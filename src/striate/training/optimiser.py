@@ -67,6 +67,8 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     AdamW's second beta is 0.999 and its epsilon 1e-8, as in its paper.  Where torch has one kernel
     for a whole step of all parameters (``fused``), it is used.
     """
+    if recipe.optimiser == "muon":
+        return _muon(module, recipe)
     parameters = dict(module.named_parameters())
     layers = None if recipe.finetune is None else layers_of(module)
     count = 1 if layers is None else len(layers.paths)
@@ -84,8 +86,6 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         for (layer, decayed), members in groups.items()
         if members
     ]
-    if recipe.optimiser == "muon":
-        return _muon(module, recipe)
     fused = _can_fuse(parameters.values())
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(options, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
