@@ -33,11 +33,7 @@ NETWORKS = ("resnet20", "efficientnet_b0-small", "mobilenetv2-small")
 EPOCHS, ROUNDS, WARM = 4, 200, 20
 
 
-BUSY = (
-    "Other work ran on the machine: it slows eager PyTorch, which is many calls, more than a file, "
-    "which is one. On a quiet machine expect smaller ratios."
-)
-NOTES = ("Where there is no int8 figure, the int8 file was refused by one of its checks.", BUSY)
+NOTES = ("Where there is no int8 figure, the int8 file was refused by one of its checks.",)
 
 
 def trained(name: str, folder: Path) -> Path:
