@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 import random
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +20,7 @@ from striate.records import ProbeResult
 from striate.runs import SETTINGS, Setting
 from striate.training import Probe, Recipe, memo, probe
 from striate.training.memo import recall, remember, signature
-from striate.training.probe import MARGIN, TOLERANCE, choose, in_turns
+from striate.training.probe import MARGIN, TOLERANCE, StepTimes, choose, in_turns
 
 IMAGES = torch.linspace(-1, 1, 8 * 3 * 8 * 8).reshape(8, 3, 8, 8).sin()
 LABELS = torch.arange(8) % 4
@@ -131,6 +134,24 @@ def test_one_slow_step_is_no_proof() -> None:
 def test_few_turns_where_steps_are_long_and_many_where_they_are_short() -> None:
     assert len(in_turns(lambda _: 5.0, SETTINGS, budget=6.0)["fp32"]) == 3
     assert len(in_turns(lambda _: 0.001, SETTINGS, budget=6.0)["fp32"]) == 30
+
+
+def test_the_optimisers_part_does_not_grow_with_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Durations are given: passes of 8 images, the optimiser's part; the first do not count."""
+    parts = [(9.0, 9.0), (1.0, 2.0), (3.0, 2.0), (2.0, 5.0)]
+    clock = itertools.accumulate([t for passes, own in parts for t in (0.0, passes, own)])
+    monkeypatch.setattr(
+        import_module("striate.training.probe"),
+        "time",
+        SimpleNamespace(perf_counter=lambda: next(clock)),
+    )
+    weight = nn.Parameter(torch.zeros(()))
+    times = StepTimes[str](8, 32, "cpu")
+    for passes, own in parts:
+        took = times.take("fp32", lambda: weight * 1, torch.optim.SGD([weight], lr=0.1))
+        assert took == passes + own
+    # Of 32 images: 4 + 2, 12 + 2 and 8 + 5 seconds.
+    assert times.images_per_second("fp32") == 32 / 13
 
 
 def test_the_second_time_it_remembers() -> None:

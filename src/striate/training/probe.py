@@ -19,7 +19,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -83,17 +83,16 @@ def probe(
     if recipe.deterministic:
         reason = _why_nondeterministic(module, _few(batch), classes, recipe, threads)
     with steady_process(threads=threads, deterministic=recipe.deterministic and reason is None):
-        batch = affordable(module, batch, classes, recipe)
-        reference = fresh_gradient(module, batch, classes, "fp32", recipe)
+        few = affordable(module, batch, classes, recipe)
+        reference = fresh_gradient(module, few, classes, "fp32", recipe)
         deviations: dict[Setting, float] = {
-            setting: deviation_of(
-                reference, fresh_gradient(module, batch, classes, setting, recipe)
-            )
+            setting: deviation_of(reference, fresh_gradient(module, few, classes, setting, recipe))
             for setting in candidates
         }
-        seconds = _time(module, batch, classes, recipe, candidates, budget)
+        times = StepTimes[Setting](len(few[0]), len(images), recipe.device)
+        _time(times, module, few, classes, recipe, candidates, budget)
     speeds: dict[Setting, float] = {
-        setting: len(batch[0]) / seconds[setting] for setting in candidates
+        setting: times.images_per_second(setting) for setting in candidates
     }
     chosen = choose(speeds, deviations)
     results = tuple(
@@ -207,31 +206,67 @@ def _length(vector: Tensor) -> float:
     return math.sqrt(torch.dot(vector, vector).item())
 
 
+class StepTimes(Generic[Kind]):
+    """How long training steps on ``few`` images took, and what one on ``whole`` would: the passes
+    grow with the batch, and the optimiser's own part does not.
+    """
+
+    def __init__(self, few: int, whole: int, device: str) -> None:
+        self._few, self._whole = few, whole
+        self._on_gpu = device.startswith("cuda")
+        self._parts: dict[Kind, list[tuple[float, float]]] = {}
+
+    def take(
+        self, kind: Kind, passes: Callable[[], Tensor], optimiser: torch.optim.Optimizer
+    ) -> float:
+        """Take a step of ``kind`` and give its seconds.  ``passes``: forward and backward, to the
+        loss.  The first of a kind does not count.
+        """
+        started = time.perf_counter()
+        optimiser.zero_grad()
+        passes().item()  # a GPU is done only now
+        self._wait()
+        passed = time.perf_counter()
+        optimiser.step()
+        self._wait()
+        ended = time.perf_counter()
+        self._parts.setdefault(kind, []).append((passed - started, ended - passed))
+        return ended - started
+
+    def images_per_second(self, kind: Kind) -> float:
+        """Of the median step on ``whole`` images."""
+        more = self._whole / self._few
+        return self._whole / statistics.median(
+            passes * more + own for passes, own in self._parts[kind][1:]
+        )
+
+    def _wait(self) -> None:
+        if self._on_gpu:
+            torch.cuda.synchronize()
+
+
 def _time(
+    times: StepTimes[Setting],
     module: nn.Module,
     batch: tuple[Tensor, Tensor],
     classes: int,
     recipe: Recipe,
     candidates: Sequence[Setting],
     budget: float,
-) -> dict[Setting, float]:
-    """Median seconds of a training step in each candidate, taken in turns."""
+) -> None:
+    """Take training steps in each candidate, in turns."""
     nets = {setting: copy_of(module, setting, recipe) for setting in candidates}
     optimisers = {setting: make_optimiser(net, recipe) for setting, net in nets.items()}
 
     def step(setting: Setting) -> float:
-        started = time.perf_counter()
-        optimisers[setting].zero_grad()
-        loss = loss_of(nets[setting], batch, classes, setting)
-        loss.backward()
-        optimisers[setting].step()
-        loss.item()  # a GPU is done only now
-        if recipe.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        return time.perf_counter() - started
+        def passes() -> Tensor:
+            loss = loss_of(nets[setting], batch, classes, setting)
+            loss.backward()
+            return loss
 
-    times = in_turns(step, candidates, budget=budget)
-    return {setting: statistics.median(measured) for setting, measured in times.items()}
+        return times.take(setting, passes, optimisers[setting])
+
+    in_turns(step, candidates, budget=budget)
 
 
 def in_turns(

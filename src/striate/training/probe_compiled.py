@@ -23,6 +23,7 @@ from striate.training.memo import Probe, recall, remember, signature
 from striate.training.optimiser import make_optimiser
 from striate.training.probe import (
     TOLERANCE,
+    StepTimes,
     affordable,
     copy_of,
     deviation_of,
@@ -63,14 +64,15 @@ def probe_compiled(
         return known
     batch = images.to(recipe.device), labels.to(recipe.device)
     with steady_process(threads=threads, deterministic=recipe.deterministic), apart():
-        batch = affordable(module, batch, classes, recipe)
-        reference = fresh_gradient(module, batch, classes, "fp32", recipe)
-        plain = deviation_of(reference, fresh_gradient(module, batch, classes, setting, recipe))
+        few = affordable(module, batch, classes, recipe)
+        times = StepTimes[Compile](len(few[0]), len(images), recipe.device)
+        reference = fresh_gradient(module, few, classes, "fp32", recipe)
+        plain = deviation_of(reference, fresh_gradient(module, few, classes, setting, recipe))
         try:
             seconds, deviation = _compiled_gradient(
-                module, batch, classes, setting, mode, recipe, reference
+                module, few, classes, setting, mode, recipe, reference
             )
-            times = _time(module, batch, classes, setting, mode, recipe, budget)
+            taken = _time(times, module, few, classes, setting, mode, recipe, budget)
         except RecipeError as error:  # of the compiler's making
             return brief(error.__cause__ or error)
         except Exception as error:  # noqa: BLE001  # the user's network, seen by a compiler, may fail in any way
@@ -78,12 +80,12 @@ def probe_compiled(
     measured = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     rows: tuple[tuple[Compile, float, float | None], ...] = (
         ("off", plain, None),
-        (mode, deviation, max(0.0, seconds - times[mode])),
+        (mode, deviation, max(0.0, seconds - taken)),
     )
     results = tuple(
         ProbeResult(
             setting=setting,
-            images_per_second=len(batch[0]) / times[kind],
+            images_per_second=times.images_per_second(kind),
             deviation=off,
             tolerance=TOLERANCE,
             agrees=off <= TOLERANCE,
@@ -121,6 +123,7 @@ def _compiled_gradient(
 
 
 def _time(
+    times: StepTimes[Compile],
     module: nn.Module,
     batch: tuple[Tensor, Tensor],
     classes: int,
@@ -128,8 +131,8 @@ def _time(
     mode: Compile,
     recipe: Recipe,
     budget: float,
-) -> dict[Compile, float]:
-    """Median seconds of a training step, plain and compiled, taken in turns."""
+) -> float:
+    """Take training steps, plain and compiled, in turns; the median seconds of the compiled."""
     kinds: tuple[Compile, ...] = ("off", mode)
     nets: dict[Compile, nn.Module] = {kind: copy_of(module, setting, recipe) for kind in kinds}
     optimisers = {kind: make_optimiser(net, recipe) for kind, net in nets.items()}
@@ -137,20 +140,17 @@ def _time(
     ways = {kind: Compiled(net, kind, sizes=sizes, steps=_STEPS) for kind, net in nets.items()}
 
     def step(kind: Compile) -> float:
-        started = time.perf_counter()
-        optimisers[kind].zero_grad()
-        with ways[kind].through(batch[0], _STEP) as network:
-            loss = loss_of(nets[kind] if network is None else network, batch, classes, setting)
-            loss.backward()
-        optimisers[kind].step()
-        loss.item()  # a GPU is done only now
-        if recipe.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        return time.perf_counter() - started
+        def passes() -> Tensor:
+            with ways[kind].through(batch[0], _STEP) as network:
+                loss = loss_of(nets[kind] if network is None else network, batch, classes, setting)
+                loss.backward()
+            return loss
 
-    times = in_turns(step, kinds, budget=budget)
+        return times.take(kind, passes, optimisers[kind])
+
+    taken = in_turns(step, kinds, budget=budget)
     gc.collect()  # compiled copies hang in cycles, and hold their weights
-    return {kind: statistics.median(measured) for kind, measured in times.items()}
+    return statistics.median(taken[mode])
 
 
 def _graphs_left_out() -> int:
