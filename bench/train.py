@@ -131,8 +131,8 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
     port = [one for one in done if one.script == PORT]
     peers = [one for one in done if one.script in PEERS]
     rows: list[dict[str, Cell]] = []
+    fastest = min((one.last.seconds for one in port), default=None)
     for one in done:
-        beside = next((p for p in port if p.seed == one.seed), None)
         best = max((peer.after(LIMIT) for peer in peers), default=None)
         for told in one.told:
             mine = one.script == OURS and told.final
@@ -142,7 +142,7 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
                 "seconds": told.seconds,
                 "accuracy": 100 * told.accuracy,
                 "views": None if told.views is None else 100 * told.views,
-                "ratio": told.seconds / beside.last.seconds if mine and beside else None,
+                "ratio": told.seconds / fastest if mine and fastest else None,
                 "gain": 100 * (told.accuracy - fmean(p.last.accuracy for p in port))
                 if mine and port else None,
                 "views_gain": 100 * ((told.views or 0) - fmean(p.last.views or 0 for p in port))
@@ -150,7 +150,7 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
                 "ahead": 100 * (one.after(LIMIT) - best) if mine and best is not None else None,
             })  # fmt: skip
     claims = [
-        Claim(text="time against the airbench port's, seed by seed", column="ratio", at_most=0.7),
+        Claim(text="time against the airbench port's fastest run", column="ratio", at_most=0.7),
         Claim(text="points above the port's mean accuracy", column="gain", at_least=0.0),
         Claim(text="the same with six views", column="views_gain", at_least=0.0),
     ]
@@ -174,8 +174,9 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             "are read and stands while accuracy is measured; ours holds the choice of the network, "
             f"the probe and the checkpoints. Ours: striate fit --recipe quick --minutes "
             f"{options.minutes:g} --val 0. airbench94_muon: eight epochs, written afresh from its "
-            "description, in bfloat16 and channels-last. Views: Jordan's six test-time views, for "
-            "both. The others are their libraries' defaults, planned to five minutes."
+            "description, in bfloat16 and channels-last; its fastest run is what ours is held "
+            "against, since whatever else a machine does only lengthens a run. Views: Jordan's six "
+            "test-time views, for both. The others are their libraries' defaults, planned to five minutes."
         ),
         command=command(),
         commit=head,
@@ -190,7 +191,7 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             Column(key="seconds", title="time", unit="s", shown=".0f"),
             Column(key="accuracy", title="accuracy", unit="%", shown=".2f"),
             Column(key="views", title="with six views", unit="%", shown=".2f"),
-            Column(key="ratio", title="of the port's time", shown=".2f"),
+            Column(key="ratio", title="of the port's least time", shown=".2f"),
             Column(key="gain", title="above the port", unit="points", shown=".2f"),
             Column(key="views_gain", title="with views", unit="points", shown=".2f"),
             Column(
