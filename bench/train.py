@@ -176,7 +176,8 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             f"{options.minutes:g} --val 0. airbench94_muon: eight epochs, written afresh from its "
             "description, in bfloat16 and channels-last; its fastest run is what ours is held "
             "against, since whatever else a machine does only lengthens a run. Views: Jordan's six "
-            "test-time views, for both. The others are their libraries' defaults, planned to five minutes."
+            "test-time views, for both. The others are their libraries' defaults, planned to five "
+            "minutes."
         ),
         command=command(),
         commit=head,
