@@ -152,7 +152,7 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
     claims = [
         Claim(text="time against the airbench port's fastest run", column="ratio", at_most=0.7),
         Claim(
-            text="points above the port's mean accuracy, at most half a point below (the goal is 0)",
+            text="points above the port's mean accuracy, half a one below at most (the goal is 0)",
             column="gain",
             at_least=-0.5,
         ),
