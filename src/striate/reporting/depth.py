@@ -128,11 +128,7 @@ def _likeness(piece: Evidence) -> Html:
     return join([el("h3", piece.title), shown(piece, draw, caption)])
 
 
-def _shattering(piece: Evidence) -> Html:
-    return shattering_figure(piece, None)
-
-
-def shattering_figure(piece: Evidence, of: str | None) -> Html:
+def shattering_figure(piece: Evidence, of: str | None = None) -> Html:
     """Likeness of gradients by depth.  ``of``: the network's name where another stands beside it;
     a twin without training, which it was measured with, is then left out.
     """
@@ -168,5 +164,5 @@ _DEPTH: Mapping[str, Callable[[Evidence], Html]] = {
     "probes": _probes,
     "saturation": _saturation,
     "likeness": _likeness,
-    "shattering": _shattering,
+    "shattering": shattering_figure,
 }
