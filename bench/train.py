@@ -152,11 +152,17 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
     claims = [
         Claim(text="time against the airbench port's fastest run", column="ratio", at_most=0.7),
         Claim(
-            text="points above the port's mean accuracy, half a one below at most (the goal is 0)",
+            text="points above the port's mean accuracy",
             column="gain",
-            at_least=-0.5,
+            at_least=0.0,
+            missed="Short by 0.16 points, in 0.64 of the port's time.",
         ),
-        Claim(text="the same with six views (the goal is 0)", column="views_gain", at_least=-0.5),
+        Claim(
+            text="the same with six views",
+            column="views_gain",
+            at_least=0.0,
+            missed="Short by 0.26 points, in as much time.",
+        ),
     ]
     if peers:
         claims.append(
