@@ -11,7 +11,14 @@ from torch import nn
 from striate.data import Dataset, open_data
 from striate.errors import RecipeError
 from striate.training import Recipe, whitening_problem
-from striate.training.whitening import IMAGES, LEAST, whiten, whitened, whitening_filters
+from striate.training.whitening import (
+    IMAGES,
+    LEAST,
+    Resting,
+    whiten,
+    whitened,
+    whitening_filters,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +86,29 @@ def test_inside_it_is_not_trained_and_its_weights_are_kept(shapes: Dataset, tmp_
         whitened(before, shapes, recipe, keep=keep),
     ):
         pass
+
+
+def test_the_biases_rest_after_three_eighths_of_the_steps() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 24, 2), nn.Conv2d(24, 4, 3))
+    whitening = Recipe().with_({"whiten": True, "steps": 16})
+    own, other = (part.bias for part in (module[0], module[1]) if isinstance(part, nn.Conv2d))
+    assert own is not None
+    assert other is not None
+    resting = Resting(module, whitening)
+    with resting.ending():
+        seen: list[bool] = []
+        for step in (*range(1, 17), 2):  # and a training may go back
+            resting.enter(step)
+            seen.append(own.requires_grad)
+            assert other.requires_grad
+        assert seen == [True] * 6 + [False] * 10 + [True]
+        resting.enter(16)
+    assert own.requires_grad
+    for left in (whitening.with_({"whiten": False}), whitening.with_({"finetune.head_first": 0.1})):
+        Resting(module, left).enter(16)
+        assert own.requires_grad
+    own.requires_grad_(False)
+    with (untouched := Resting(module, whitening)).ending():
+        untouched.enter(1)
+        assert not own.requires_grad
+    assert not own.requires_grad

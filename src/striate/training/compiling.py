@@ -66,7 +66,8 @@ class Compiled:
         self._sizes = sizes
         self._steps = steps
         self._mode: Compile = mode
-        self._known: set[tuple[int, ...]] = set()
+        self._parameters = list(module.parameters())
+        self._known: set[tuple[tuple[int, ...], tuple[bool, ...]]] = set()
         self._network: nn.Module | None = None
         if mode == "off":
             return
@@ -115,7 +116,7 @@ class Compiled:
         if not self.takes(len(images), step):
             yield None
             return
-        shape = tuple(images.shape)
+        shape = tuple(images.shape), tuple(one.requires_grad for one in self._parameters)
         try:
             if self._mode == "graphs":
                 torch.compiler.cudagraph_mark_step_begin()

@@ -46,7 +46,7 @@ from striate.training.steady import steady_generators, steady_process
 from striate.training.step import Stepper
 from striate.training.unreadable import or_saved
 from striate.training.watching import NoWatch, Watch
-from striate.training.whitening import whitened
+from striate.training.whitening import Resting, whitened
 
 
 def train(
@@ -112,7 +112,8 @@ def _trained(
     paths = folder.paths
 
     state = TrainingState.fresh(place(module, setting, recipe.device), recipe)
-    phases, replica = Phases(state.module, recipe), Replica(state.module, together)
+    phases, resting = Phases(state.module, recipe), Resting(state.module, recipe)
+    replica = Replica(state.module, together)
     compiled = Compiled.of(
         state.module,
         recipe,
@@ -143,6 +144,7 @@ def _trained(
         closing(metrics_of(folder, metrics_bytes)) as metrics,
         StopAsked() as stop,
         phases.ending(),
+        resting.ending(),
         stochastic_depth(state.module, recipe.drop_path),
         compiled.alone(),
     ):
@@ -188,6 +190,7 @@ def _trained(
             for batch, draws in zip(feed, plan[done:], strict=True):
                 step = state.step + 1
                 phases.enter(step)
+                resting.enter(step)
                 lr = lr_at(recipe, step, steps)
                 lr = set_lr(state.optimiser, lr, phases.rates(step), times=state.rate)
                 with watch.looking(step):

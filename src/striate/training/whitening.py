@@ -3,7 +3,8 @@
 Each filter is an eigenvector of the covariance of the training images' patches, divided by the
 square root of its eigenvalue, and comes once with either sign, since an activation drops one of
 them (Page 2019, "How to train your ResNet"; Jordan 2024, section 3.2).  The filters are not
-trained: they are right before the first step.
+trained: they are right before the first step.  Their biases learn in the first steps only, and from
+then on nothing has to be known of what lies before the second convolution.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ IMAGES = 5_000
 """Training images at most that the patches are taken from."""
 LEAST = 5e-4
 """Added to every eigenvalue (Jordan 2024, listing): patches hardly vary in the last directions."""
+
+BIAS_LEARNS = 3 / 8
+"""The share of the steps in which the biases learn (Jordan 2024, listing)."""
 
 
 def first_convolution(module: nn.Module) -> tuple[str, nn.Conv2d] | None:
@@ -118,6 +122,33 @@ def whitened(
         yield
     finally:
         weight.requires_grad_(True)
+
+
+class Resting:
+    """Of a convolution that whitens, the biases: trained in the first steps of a frozen ``recipe``,
+    and left alone after them.  A fine-tuning decides for itself what is trained when.
+    """
+
+    def __init__(self, module: nn.Module, recipe: Recipe) -> None:
+        self._last = round(BIAS_LEARNS * (recipe.steps or 0))
+        self._bias: Tensor | None = None
+        if recipe.whiten and recipe.finetune is None:
+            bias = _convolution(module).bias
+            self._bias = bias if bias is not None and bias.requires_grad else None
+
+    def enter(self, step: int) -> None:
+        """What is trained at ``step`` (1, 2, …)."""
+        if self._bias is not None:
+            self._bias.requires_grad_(step <= self._last)
+
+    @contextmanager
+    def ending(self) -> Generator[None]:
+        """After ``with`` they can be trained as before."""
+        try:
+            yield
+        finally:
+            if self._bias is not None:
+                self._bias.requires_grad_(True)
 
 
 def _convolution(module: nn.Module) -> nn.Conv2d:
