@@ -180,8 +180,9 @@ class Recipe(_Part):
     small: SmallPart | None = None
     """Smaller images first; none for one size from the first step to the last."""
     whiten: bool = False
-    """Set the first convolution to whiten the images' patches, and do not train it (Jordan 2024,
-    section 3.2); it needs both signs of every component, 2·channels·kernel² filters."""
+    """Set the first convolution to whiten the images' patches, and do not train it but for its
+    biases, in the first 3/8 of the steps (Jordan 2024, section 3.2 and listing); it needs both
+    signs of every component, 2·channels·kernel² filters."""
     finetune: FinetunePart | None = None
     """Only where weights that were trained before are trained on."""
 
