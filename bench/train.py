@@ -71,6 +71,7 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=3)
     asked.add_argument("--minutes", type=float, default=6.0, help="of our rows")
     asked.add_argument("--peers", type=Path, help="the Python that has timm, fastai and Keras")
+    asked.add_argument("--note", help="what else is to be known of rows that were kept")
     options = asked.parse_args()
     if options.seeds < 2:
         asked.error(f"--seeds {options.seeds}: a standard error needs at least 2")
@@ -155,8 +156,8 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             text="points above the port's mean accuracy",
             column="gain",
             at_least=0.0,
-            missed="Short by 0.05 points, where the mean of three seeds of ours has a standard error "
-            "of 0.20 and the port's one of 0.05: neither worse nor better is shown.",
+            missed="Short by 0.05 points, where the mean of three seeds of ours has a standard "
+            "error of 0.20 and the port's one of 0.05: neither worse nor better is shown.",
         ),
         Claim(
             text="the same with six views",
@@ -175,6 +176,8 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             )
         )
     notes = [f"{one.last.row}: {one.settings}" for one in peers if one.settings]
+    if options.note:
+        notes.append(options.note)
     if not peers:
         notes.append("timm, fastai and Keras were not run.")
     return Record(
