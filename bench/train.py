@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from common import ROOT, command, commit, hardware, today, versions, write
+from common import ROOT, commit, hardware, today, versions, write
 from record import Cell, Claim, Column, Picture, Record, Table
 
 KEPT = ROOT / "runs" / "train.jsonl"
@@ -193,7 +193,8 @@ def record(done: Sequence[Done], options: argparse.Namespace) -> Record:
             "test-time views, for both. The others are their libraries' defaults, planned to five "
             "minutes."
         ),
-        command=command(),
+        command=f"python bench/train.py {options.data} --seeds {options.seeds} "
+        f"--minutes {options.minutes:g}" + (" --peers PYTHON" if peers else ""),
         commit=head,
         changed=changed,
         date=today(),
