@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,8 @@ from torch import nn
 
 from striate.data import Dataset, open_data
 from striate.errors import RecipeError
-from striate.training import Recipe, whitening_problem
+from striate.records import StepRecord
+from striate.training import Recipe, train, whitening_problem
 from striate.training.whitening import (
     IMAGES,
     LEAST,
@@ -112,3 +116,21 @@ def test_the_biases_rest_after_three_eighths_of_the_steps() -> None:
         untouched.enter(1)
         assert not own.requires_grad
     assert not own.requires_grad
+
+
+def test_in_a_training_they_move_and_then_rest(
+    digits: Dataset, begun: Callable[..., tuple[Any, Any]]
+) -> None:
+    recipe, folder = begun(whiten=True, ema=0.0)
+    first = nn.Conv2d(1, 8, 2)
+    module = nn.Sequential(first, nn.ReLU(), nn.Flatten(), nn.Linear(8 * 7 * 7, 10))
+    assert first.bias is not None
+    seen = [
+        first.bias.detach().clone()
+        for record in train(module, digits, recipe, folder)
+        if isinstance(record, StepRecord)
+    ]
+    assert len(seen) == 15
+    moved = [not torch.equal(before, after) for before, after in pairwise(seen)]
+    assert moved == [True] * 5 + [False] * 9
+    assert first.bias.requires_grad

@@ -7,8 +7,8 @@ what the process did before, so a resumed run computes each step as the one that
   compiled, each for itself (no symbolic sizes, which depend on what was seen first); one that is
   rarer, and an epoch that ends short, runs as it is.
 - A step in which the layers are looked at runs as it is: compiled code hears no hooks.
-- The network is compiled whole or not at all, and never again for a shape that was compiled: one
-  that asks for it, as by a counter of its own, is refused.
+- The network is compiled whole or not at all, and never again for a shape that was compiled while
+  the same parameters were trained: one that asks for it, as by a counter of its own, is refused.
 
 The network itself stays as it is: evaluation, checkpoints and averages see the same module.
 """
@@ -116,18 +116,18 @@ class Compiled:
         if not self.takes(len(images), step):
             yield None
             return
-        shape = tuple(images.shape), tuple(one.requires_grad for one in self._parameters)
+        made = tuple(images.shape), tuple(one.requires_grad for one in self._parameters)
         try:
             if self._mode == "graphs":
                 torch.compiler.cudagraph_mark_step_begin()
-            if shape in self._known:
+            if made in self._known:
                 with torch.compiler.set_stance("fail_on_recompile"):
                     yield self._network
             else:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # torch's own, of its own older parts
                     yield self._network
-                self._known.add(shape)
+                self._known.add(made)
         except Exception as error:  # the compiler's, which have no common class
             if (said := why_not(error)) is None:
                 raise
